@@ -1,0 +1,33 @@
+"""Estimators defined by the loss they minimise, for scikit-learn pipelines.
+
+Names are loaded on first use: importing the package imports neither numba, cvxpy
+nor matplotlib.
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> module that defines it.
+_HOMES = {
+    "MultinomialLogistic": "skloss.linear_eval",
+    "PooledGaussianNB": "skloss.linear_eval",
+    "certify": "skloss.certification",
+}
+_MODULES = ("compare", "datasets", "linear_eval", "losses", "penalties", "solvers")
+
+__all__ = sorted({*_HOMES, *_MODULES})
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"skloss.{name}")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'skloss' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
