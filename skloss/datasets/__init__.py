@@ -1,0 +1,11 @@
+"""Small real data sets and generators of synthetic designs, all offline.
+
+`load` returns a bundled table by name, `list_datasets` the names and `describe` what
+is known about them, licence included. `make_regime_mixture` draws the Gaussian
+mixture on which naive Bayes needs few samples and logistic regression many.
+"""
+
+from skloss.datasets._bundled import describe, list_datasets, load
+from skloss.datasets._generators import make_regime_mixture
+
+__all__ = ["describe", "list_datasets", "load", "make_regime_mixture"]
