@@ -1,0 +1,277 @@
+"""Every penalty is one row of the table; every test runs over the table."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skloss import penalties
+from skloss._jit import kernel
+from skloss.penalties import L1, L2, Box, ElasticNet, NonNegative
+
+# Each penalty with its own formula, written for NumPy, as the independent truth.
+TABLE = {
+    L1(0.7): lambda w: 0.7 * np.abs(w),
+    L2(1.3): lambda w: 0.65 * w**2,
+    ElasticNet(0.8, 0.25): lambda w: 0.2 * np.abs(w) + 0.3 * w**2,
+    NonNegative(): lambda w: np.where(w >= 0, 0.0, np.inf),
+    NonNegative(0.5, 0.4): lambda w: np.where(w >= 0, 0.2 * w + 0.15 * w**2, np.inf),
+    Box(-0.5, 2.0): lambda w: np.where((w >= -0.5) & (w <= 2.0), 0.0, np.inf),
+    Box(0.3, math.inf): lambda w: np.where(w >= 0.3, 0.0, np.inf),
+}
+POINTS = [-3.0, -1.1, -0.5, -0.2, 0.0, 0.2, 0.3, 0.9, 2.0, 4.0]
+WEIGHTS = [1.0, 0.3, 2.5]
+
+every_penalty = pytest.mark.parametrize("penalty", TABLE, ids=repr)
+
+
+def weighted(penalty, w, weight):
+    """The formula times the weight, where a constraint stays a constraint."""
+    with np.errstate(invalid="ignore"):
+        return weight * TABLE[penalty](np.asarray(w))
+
+
+def brute_minimum(function, around):
+    """Minimiser of a convex function of one variable that may be infinite."""
+    best, width = 0.0, 8.0
+    for _ in range(4):
+        grid = np.append(best + width * np.linspace(-1, 1, 2001), around)
+        best = grid[np.argmin(function(grid))]
+        width /= 500
+    return best
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_value_is_the_formula(penalty, weight):
+    for w in POINTS:
+        expected = float(weighted(penalty, w, weight))
+        assert penalties.value(penalty, w, weight) == pytest.approx(expected)
+
+
+@every_penalty
+@pytest.mark.parametrize("step", [0.1, 1.0, 3.0])
+def test_prox_minimises(penalty, step):
+    for v in POINTS:
+
+        def objective(x, v=v):
+            return 0.5 * (x - v) ** 2 + step * TABLE[penalty](x)
+
+        expected = brute_minimum(objective, [0.0, -0.5, 0.3, 2.0])
+        assert penalties.prox(penalty, v, step) == pytest.approx(expected, abs=1e-7)
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_distance_vanishes_exactly_at_fixed_points_of_the_prox(penalty, weight):
+    """The prox of v at step t is optimal for the smooth part (x - v)**2 / (2 t)."""
+    for v in POINTS:
+        for t in (0.2, 1.0):
+            x = penalties.prox(penalty, v, t * weight)
+            g = (x - v) / t
+            distance = penalties.subdifferential_distance(penalty, x, g, weight)
+            assert distance == pytest.approx(0.0, abs=1e-14)
+            for other in POINTS:
+                if abs(other - x) > 1e-9:
+                    g = (other - v) / t
+                    assert (
+                        penalties.subdifferential_distance(penalty, other, g, weight)
+                        > 1e-3
+                    )
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_distance_is_that_of_one_sided_slopes(penalty, weight):
+    """The subdifferential is the interval between the left and right derivative."""
+    h = 1e-7
+    for w in POINTS:
+        centre = weighted(penalty, w, weight)
+        if not np.isfinite(centre):
+            distance = penalties.subdifferential_distance(penalty, w, 0.1, weight)
+            assert distance == math.inf
+            continue
+        left = (centre - weighted(penalty, w - h, weight)) / h
+        right = (weighted(penalty, w + h, weight) - centre) / h
+        for g in (-4.0, -0.7, 0.0, 0.1, 2.0):
+            expected = max(left + g, -g - right, 0.0)
+            distance = penalties.subdifferential_distance(penalty, w, g, weight)
+            assert distance == pytest.approx(expected, abs=1e-6)
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_conjugate_is_the_supremum(penalty, weight):
+    grid = np.unique(np.concatenate([np.linspace(-60, 60, 240001), [-0.5, 0.3, 2.0]]))
+    for u in (-1.9, -0.6, -0.1, 0.0, 0.15, 0.8, 2.2):
+        conjugate = penalties.conjugate(penalty, u, weight)
+        supremum = np.max(u * grid - weighted(penalty, grid, weight))
+        if math.isinf(conjugate):
+            assert supremum > 2.0  # grows with the grid: 60 * (|u| - slope)
+        else:
+            assert conjugate == pytest.approx(supremum, abs=1e-4)
+            assert conjugate >= supremum - 1e-12
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", [*WEIGHTS, 0.0])
+@given(u=st.floats(-50, 50), w=st.floats(-50, 50))
+@settings(max_examples=50, deadline=None)
+def test_fenchel_young(penalty, weight, u, w):
+    value = penalties.value(penalty, w, weight)
+    conjugate = penalties.conjugate(penalty, u, weight)
+    excess = value + conjugate - u * w
+    assert excess >= -1e-10 * (1 + abs(u * w))
+    distance = penalties.subdifferential_distance(penalty, w, -u, weight)
+    if distance == 0.0:
+        assert excess == pytest.approx(0.0, abs=1e-8 * (1 + abs(u * w)))
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_dual_scale_is_the_largest(penalty, weight):
+    for u in (-3.0, -0.4, 0.0, 0.2, 5.0):
+        s = penalties.dual_scale(penalty, u, weight)
+        assert 0.0 <= s <= 1.0
+        assert math.isfinite(penalties.conjugate(penalty, s * (1 - 1e-12) * u, weight))
+        if s < 1.0:
+            beyond = penalties.conjugate(penalty, (s + 1e-9) * u, weight)
+            assert beyond == math.inf
+
+
+@every_penalty
+@pytest.mark.parametrize("weight", [*WEIGHTS, 0.0])
+def test_piece_is_a_taylor_expansion_up_to_its_ends(penalty, weight):
+    for w in POINTS:
+        lower, upper, slope, curvature = penalties.piece(penalty, w, weight)
+        assert lower <= w <= upper
+        if lower == upper:
+            continue
+        centre = penalties.value(penalty, w, weight)
+        for x in np.linspace(max(lower, w - 5), min(upper, w + 5), 9):
+            d = x - w
+            expected = centre + slope * d + 0.5 * curvature * d * d
+            value = penalties.value(penalty, float(x), weight)
+            assert value == pytest.approx(expected, abs=1e-12)
+        for end in (lower, upper):
+            if math.isfinite(end):  # there is no longer interval
+                beyond = end + math.copysign(1.0, end - w)
+                d = beyond - w
+                extension = centre + slope * d + 0.5 * curvature * d * d
+                value = penalties.value(penalty, beyond, weight)
+                assert abs(value - extension) > 1e-3
+
+
+@every_penalty
+def test_weight_zero_frees_the_coefficient(penalty):
+    for v in POINTS:
+        assert penalties.value(penalty, v, 0.0) == 0.0
+        assert penalties.prox(penalty, v, 0.0) == v
+        assert penalties.subdifferential_distance(penalty, v, -0.3, 0.0) == 0.3
+        assert penalties.piece(penalty, v, 0.0)[:2] == (-math.inf, math.inf)
+        assert penalties.dual_scale(penalty, 1.0, 0.0) == 0.0
+    assert penalties.conjugate(penalty, 0.0, 0.0) == 0.0
+    assert penalties.conjugate(penalty, 1e-9, 0.0) == math.inf
+
+
+def test_limits():
+    for v in POINTS:
+        for weight in WEIGHTS:
+            args = (v, weight)
+            prox = penalties.prox
+            assert prox(ElasticNet(0.6, 1.0), *args) == prox(L1(0.6), *args)
+            assert prox(ElasticNet(0.6, 0.0), *args) == prox(L2(0.6), *args)
+            assert prox(Box(0.0, math.inf), *args) == prox(NonNegative(), *args)
+            assert prox(L1(0.0), *args) == v
+            positive = prox(NonNegative(0.6, 0.3), *args)
+            assert positive == max(0.0, prox(ElasticNet(0.6, 0.3), *args))
+
+
+@every_penalty
+def test_arrays_and_kernels_agree_with_python(penalty):
+    v = np.array(POINTS)
+    weight = np.tile([1.0, 0.0, 2.0, 0.5, 1.0], 2)
+    prox = penalties.proximal_point(penalty, v, weight)
+    expected = [penalties.prox(penalty, *pair) for pair in zip(v, weight)]
+    np.testing.assert_array_equal(prox, expected)
+    total = sum(penalties.value(penalty, *pair) for pair in zip(prox, weight))
+    assert penalties.evaluate(penalty, prox, weight) == pytest.approx(total)
+    out = np.empty_like(v)
+    largest = penalties.kkt_distances(penalty, prox, prox - v, weight, out)
+    assert largest == out.max()
+    np.testing.assert_allclose(out, 0.0, atol=1e-15)
+
+
+@every_penalty
+def test_float32(penalty):
+    v = np.array(POINTS)
+    single = penalties.proximal_point(penalty, v.astype(np.float32), 0.7)
+    assert single.dtype == np.float32
+    double = penalties.proximal_point(penalty, v, 0.7)
+    np.testing.assert_allclose(single, double, rtol=3e-7, atol=3e-7)
+
+
+@every_penalty
+def test_huge_coefficients_stay_finite_or_infinite(penalty):
+    for v in (1e150, -1e150, 1e-300):
+        assert not math.isnan(penalties.value(penalty, v))
+        assert not math.isnan(penalties.prox(penalty, v, 2.0))
+        assert not math.isnan(penalties.subdifferential_distance(penalty, v, 1.0))
+        assert not math.isnan(penalties.conjugate(penalty, v))
+
+
+@every_penalty
+def test_values(penalty):
+    assert pickle.loads(pickle.dumps(penalty)) == penalty
+    assert copy.deepcopy(penalty) == penalty
+    assert eval(repr(penalty), {**vars(penalties), "inf": math.inf}) == penalty
+    assert penalties.get(penalty) == penalty
+    assert penalties.PENALTIES[penalty.name] is type(penalty)
+    assert bool(penalty) and hash(penalty) == hash(copy.copy(penalty))
+
+
+def test_penalties_are_compared_by_type():
+    assert L1(1.0) != L2(1.0) and L1(1.0) != (1.0,)
+    assert L1(1) == L1(1.0)
+
+
+def test_get():
+    assert penalties.get("elasticnet") == ElasticNet()
+    assert isinstance(penalties.get(L1(2)).alpha, float)
+    with pytest.raises(ValueError, match=r"'lasso'.*elasticnet.*l1"):
+        penalties.get("lasso")
+    with pytest.raises(TypeError, match="penalty"):
+        penalties.get(3.0)
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        (L1(-1.0), "alpha of L1"),
+        (L2(math.inf), "alpha of L2"),
+        (ElasticNet(math.nan), "alpha of ElasticNet"),
+        (ElasticNet(1.0, 1.5), "l1_ratio of ElasticNet"),
+        (NonNegative(1.0, -0.1), "l1_ratio of NonNegative"),
+        (Box(2.0, 1.0), "lower <= upper"),
+    ],
+)
+def test_bad_parameters(bad, message):
+    with pytest.raises(ValueError, match=message):
+        penalties.get(bad)
+
+
+def test_evaluate_refuses_negative_weights():
+    with pytest.raises(ValueError, match="weight"):
+        penalties.evaluate("l1", [1.0], weight=[-1.0])
+
+
+def test_kernels_choose_by_type():
+    @kernel
+    def both(first, second, v):
+        return penalties.prox(first, v, 1.0), penalties.prox(second, v, 1.0)
+
+    assert both(L1(1.0), Box(0.0, 2.0), 2.5) == (1.5, 2.0)
