@@ -1,0 +1,97 @@
+"""Which estimators can be certified, and who writes their problem.
+
+A certificate function ``problem(estimator, X, y, sample_weight)`` returns a pair: the
+fitted estimator's convex problem as a ``cvxpy.Problem``, and that problem's objective
+at the fitted attributes, computed without the package's own losses. `X` is validated
+(float, possibly sparse), `y` is as the user gave it, `sample_weight` is (n,).
+"""
+
+import importlib
+
+__all__ = ["find_problem", "register", "supported"]
+
+_HERE = "skloss.certification.builtin"
+
+# "top-level package.class" -> "module:function", imported when first needed.
+_PROBLEMS = {
+    "skloss.MultinomialLogistic": "skloss.linear_eval.certificate:problem",
+    "sklearn.ElasticNet": f"{_HERE}:elastic_net_regression",
+    "sklearn.GammaRegressor": f"{_HERE}:gamma_regression",
+    "sklearn.Lasso": f"{_HERE}:elastic_net_regression",
+    "sklearn.LinearSVR": f"{_HERE}:support_vector_regression",
+    "sklearn.LogisticRegression": f"{_HERE}:logistic_regression",
+    "sklearn.PoissonRegressor": f"{_HERE}:poisson_regression",
+    "sklearn.QuantileRegressor": f"{_HERE}:quantile_regression",
+    "sklearn.Ridge": f"{_HERE}:ridge_regression",
+}
+
+
+def register(name, problem):
+    """Make an estimator known to `certify`.
+
+    Parameters
+    ----------
+    name : str
+        Top-level package and class, "package.Estimator". Subclasses are not covered:
+        they may minimise something else.
+    problem : str
+        "module:function" of the certificate function, imported when first needed: a
+        function ``problem(estimator, X, y, sample_weight)`` that returns the fitted
+        estimator's ``cvxpy.Problem`` and its objective at the fitted attributes.
+
+    Raises
+    ------
+    ValueError
+        If a name is malformed or taken.
+
+    Examples
+    --------
+    >>> from skloss.certification import register, supported
+    >>> register("mypackage.MyRidge", "mypackage.certificates:my_ridge")
+    >>> "mypackage.MyRidge" in supported()
+    True
+    """
+    if name.count(".") != 1 or problem.count(":") != 1:
+        raise ValueError(
+            f"Expected 'package.Class' and 'module:function'; got {name!r}, "
+            f"{problem!r}."
+        )
+    if name in _PROBLEMS:
+        raise ValueError(f"{name} is registered already.")
+    _PROBLEMS[name] = problem
+
+
+def supported():
+    """List the estimators that can be certified.
+
+    Returns
+    -------
+    list of str
+        As "package.Class", sorted.
+
+    Examples
+    --------
+    >>> from skloss.certification import supported
+    >>> "sklearn.Lasso" in supported()
+    True
+    """
+    return sorted(_PROBLEMS)
+
+
+def find_problem(estimator):
+    """Certificate function of an estimator's class.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    cls = type(estimator)
+    name = f"{cls.__module__.partition('.')[0]}.{cls.__name__}"
+    if name not in _PROBLEMS:
+        raise TypeError(
+            f"certify does not know which convex problem {cls.__name__} solves. It "
+            f"knows {', '.join(supported())}; see skloss.certification.register."
+        )
+    module, _, function = _PROBLEMS[name].partition(":")
+    return getattr(importlib.import_module(module), function)
