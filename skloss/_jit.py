@@ -1,105 +1,36 @@
 """The one kernel decorator, and functions chosen by the type of a loss.
 
-Every compiled function of the package is made by :func:`kernel`, and every function
-that means something different for each loss or penalty by :func:`dispatched`. Nothing
-else in the package calls numba's decorators.
+Every compiled function of the package is made by :func:`kernel`; every function that
+means something different for each loss or penalty by :func:`dispatched`, and for each
+dtype by :func:`compiled_for`. Nothing else in the package calls numba's decorators.
 """
 
+import contextlib
 import functools
-import hashlib
-from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 from numba import njit, types
-from numba.core.caching import FunctionCache
 from numba.extending import overload
 
-__all__ = ["dispatched", "kernel", "kernel_sources_hash"]
+from skloss._kernel_cache import KernelCache, is_packaged, record_implementation
+
+__all__ = [
+    "KernelCount",
+    "compiled_for",
+    "compiled_kernels",
+    "dispatched",
+    "kernel",
+]
 
 # Flags that reorder or fuse arithmetic but keep inf and nan meaningful. "nnan" and
 # "ninf" are left out on purpose: kernels must see the nan they are handed.
 _SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
-
-@functools.cache
-def kernel_sources_hash(root=None):
-    """Hash of every source file that takes part in compilation.
-
-    A file takes part when it mentions this module, which all files that define
-    kernels do. Constants that kernels read must therefore live in such a file too.
-
-    Parameters
-    ----------
-    root : path-like, default=None
-        Folder to hash; the installed package by default.
-
-    Returns
-    -------
-    str
-        Hexadecimal SHA-256 digest.
-    """
-    root = Path(__file__).parent if root is None else Path(root)
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        source = path.read_bytes()
-        if b"_jit" in source:
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(source)
-    return digest.hexdigest()
+_KERNELS = []  # every kernel of the package, in the order of definition
 
 
-def _tuple_classes(signature):
-    """Classes of the named tuples in a signature, nested ones included."""
-    for argument in signature:
-        if isinstance(argument, types.BaseNamedTuple):
-            yield argument.instance_class
-        if isinstance(argument, types.BaseTuple):
-            yield from _tuple_classes(argument)
-
-
-class _KernelCache(FunctionCache):
-    """Disk cache that notices edits in other files and never stops a fit.
-
-    Numba's own cache is keyed by the caller's file alone, so that an edited helper
-    leaves stale numbers in its callers. Here the freshness stamp is the hash of all
-    kernel sources. Index keys are plain strings: numba pickles the classes of the
-    signature, and an index naming a class that a later version moved cannot be read.
-    """
-
-    def __init__(self, py_func):
-        super().__init__(py_func)
-        self._cache_file._source_stamp = kernel_sources_hash()
-
-    def _index_key(self, sig, codegen):
-        classes = [f"{c.__module__}.{c.__qualname__}" for c in _tuple_classes(sig)]
-        code = hashlib.sha256(self._py_func.__code__.co_code).hexdigest()
-        return repr((str(sig), classes, codegen.magic_tuple(), code))
-
-    @staticmethod
-    def _is_ours(sig):
-        """Whether all losses in the signature are covered by the sources' hash."""
-        package = __name__.partition(".")[0]
-        return all(
-            c.__module__.partition(".")[0] == package for c in _tuple_classes(sig)
-        )
-
-    def load_overload(self, sig, target_context):
-        if not self._is_ours(sig):
-            return None
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # a damaged entry costs a compilation, not the fit
-            return None
-
-    def save_overload(self, sig, data):
-        if not self._is_ours(sig):
-            return
-        try:
-            super().save_overload(sig, data)
-        except OSError:  # a full disk or a folder that became read-only
-            self.disable()
-
-
-def kernel(function=None, *, fastmath=False, inline="never"):
+def kernel(function=None, *, fastmath=False, inline="never", forceinline=False):
     """Compile a function for numba, cached on disk and without the GIL.
 
     Parameters
@@ -111,6 +42,9 @@ def kernel(function=None, *, fastmath=False, inline="never"):
         vectorise only with "reassoc".
     inline : {"never", "always"}, default="never"
         "always" inlines before type inference; LLVM inlines small functions anyway.
+    forceinline : bool, default=False
+        Make LLVM inline the function whatever its size, so that loops over it
+        vectorise; compiles faster than ``inline="always"``.
 
     Returns
     -------
@@ -122,19 +56,52 @@ def kernel(function=None, *, fastmath=False, inline="never"):
         If `fastmath` would let the compiler assume that nan or inf do not occur.
     """
     if function is None:
-        return functools.partial(kernel, fastmath=fastmath, inline=inline)
+        options = {"fastmath": fastmath, "inline": inline, "forceinline": forceinline}
+        return functools.partial(kernel, **options)
     if fastmath is True or (fastmath and not set(fastmath) <= _SAFE_FASTMATH):
         raise ValueError(
             f"fastmath={fastmath!r}: kernels may use only {sorted(_SAFE_FASTMATH)}."
         )
     compiled = njit(
-        nogil=True, error_model="numpy", fastmath=fastmath, inline=inline
+        nogil=True,
+        error_model="numpy",
+        fastmath=fastmath,
+        inline=inline,
+        forceinline=forceinline,
     )(function)
-    try:
-        compiled._cache = _KernelCache(function)
-    except RuntimeError:  # no folder on this machine can be written: compile anew
-        pass
+    with contextlib.suppress(RuntimeError):  # no folder can be written: no cache
+        compiled._cache = KernelCache(function)
+    if is_packaged(function):
+        _KERNELS.append(compiled)
     return compiled
+
+
+class KernelCount(NamedTuple):
+    """How many signatures of a kernel this process compiled and loaded from disk."""
+
+    name: str
+    compiled: int
+    loaded: int
+
+
+def compiled_kernels():
+    """List the package's kernels that are ready to run in this process.
+
+    Returns
+    -------
+    list of KernelCount
+        Kernels with at least one signature, in the order of their definition.
+        Kernels that only served inside others do not count.
+    """
+    counts = []
+    for kernel_ in _KERNELS:
+        loaded = sum(kernel_.stats.cache_hits.values())
+        compiled = len(kernel_.signatures) - loaded
+        if compiled or loaded:
+            function = kernel_.py_func
+            name = f"{function.__module__}.{function.__qualname__}"
+            counts.append(KernelCount(name, compiled, loaded))
+    return counts
 
 
 def dispatched(stub):
@@ -152,8 +119,9 @@ def dispatched(stub):
     Returns
     -------
     callable
-        With ``implement(cls)``, a decorator that registers an implementation,
-        ``implementations``, the table, and ``supports(instance)``.
+        With ``implement(cls)``, a decorator that registers an implementation;
+        ``otherwise``, a decorator that registers one for all classes without their
+        own; ``implementations``, the table; and ``supports(instance)``.
 
     Examples
     --------
@@ -170,21 +138,23 @@ def dispatched(stub):
     >>> value(Power(3.0), 2.0)
     8.0
     """
-    table = {}
+    table, fallback = {}, []
+
+    def find(cls):
+        return table.get(cls) or (fallback[0] if fallback else None)
 
     @functools.wraps(stub)
     def function(chosen, *args):
-        try:
-            implementation = table[type(chosen)]
-        except KeyError:
+        implementation = find(type(chosen))
+        if implementation is None:
             raise TypeError(
                 f"{stub.__name__} is not defined for {type(chosen).__name__}."
-            ) from None
+            )
         return implementation(chosen, *args)
 
     def choose(chosen, *args):
         if isinstance(chosen, types.BaseNamedTuple):
-            return table.get(chosen.instance_class)
+            return find(chosen.instance_class)
         return None
 
     overload(function, inline="always", strict=False)(choose)
@@ -195,11 +165,65 @@ def dispatched(stub):
 
         def register(implementation):
             table[cls] = implementation
+            record_implementation(cls, implementation)
             return implementation
 
         return register
 
+    def otherwise(implementation):
+        fallback[:] = [implementation]
+        return implementation
+
     function.implement = implement
+    function.otherwise = otherwise
     function.implementations = table
     function.supports = lambda instance: type(instance) in table
     return function
+
+
+def compiled_for(function):
+    """Give a plain function of one real number a compiled form for each dtype.
+
+    Compiled code that calls `function` runs the kernel made for its argument's type,
+    float32 or float64 (integers are converted to float64); plain Python runs
+    `function` itself, which thus is an independent statement of what is computed.
+
+    Parameters
+    ----------
+    function : callable
+        The plain function of one argument.
+
+    Returns
+    -------
+    callable
+        Decorator for a factory that takes a NumPy dtype class and returns the kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skloss._jit import compiled_for, kernel
+    >>> def half(x):
+    ...     return 0.5 * x
+    >>> @compiled_for(half)
+    ... def _(real):
+    ...     factor = real(0.5)
+    ...     return kernel(lambda x: factor * x)
+    >>> kernel(lambda x: half(x))(3.0)
+    1.5
+    """
+
+    def register(factory):
+        single, double = factory(np.float32), factory(np.float64)
+
+        def choose(x):
+            if x == types.float32:
+                return lambda x: single(x)
+            if isinstance(x, types.Number):
+                return lambda x: double(np.float64(x))
+            return None
+
+        overload(function, inline="always", strict=False)(choose)
+        function.kernels = {np.float32: single, np.float64: double}
+        return factory
+
+    return register
