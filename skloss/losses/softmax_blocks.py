@@ -18,6 +18,7 @@ from skloss._jit import kernel
 __all__ = [
     "BLOCK_ROWS",
     "class_information",
+    "copy_block",
     "fisher_weighting",
     "informativeness",
     "residuals",
@@ -60,19 +61,15 @@ def softmax(S, start, stop, labels, weights, reference, E, top, total, P):
     size = stop - start
     top = top[:size]
     total = total[:size]
-    top[:] = S[0, start:stop]
-    if reference:
-        for i in range(size):
-            top[i] = max(top[i], 0.0)
-    for k in range(1, n_classes):
+    unstored = 0.0 if reference else -np.inf
+    for i in range(size):
+        top[i] = unstored
+    for k in range(n_classes):
         s = S[k, start:stop]
         for i in range(size):
             top[i] = max(top[i], s[i])
-    if reference:
-        for i in range(size):
-            total[i] = exp(-top[i])
-    else:
-        total[:] = 0.0
+    for i in range(size):
+        total[i] = exp(unstored - top[i])
     for k in range(n_classes):
         s = S[k, start:stop]
         e = E[k, :size]
@@ -95,6 +92,16 @@ def softmax(S, start, stop, labels, weights, reference, E, top, total, P):
         for i in range(size):
             p[i] = e[i] * total[i]
     return loss
+
+
+@kernel
+def copy_block(source, source_start, target, target_start, size):
+    """Copy columns of one class-major array into another."""
+    for k in range(source.shape[0]):
+        s = source[k, source_start : source_start + size]
+        t = target[k, target_start : target_start + size]
+        for i in range(size):
+            t[i] = s[i]
 
 
 @kernel(fastmath=SUMS)

@@ -19,9 +19,7 @@ def full_matrix(gram, mean, classes, ridge):
     features[:p, :p] += np.multiply.outer(mean, mean)
     features[:p, p] = features[p, :p] = mean
     features[p, p] = 1
-    return np.kron(classes, features) + np.kron(
-        np.eye(K), np.diag(np.append(ridge, 0))
-    )
+    return np.kron(classes, features) + np.kron(np.eye(K), np.diag(np.append(ridge, 0)))
 
 
 @pytest.mark.parametrize("diagonal", [False, True])
@@ -86,3 +84,15 @@ def test_is_finite_and_positive_at_the_extremes(rng, ridge, rank):
         result = precondition(R)
         assert np.isfinite(result).all()
         assert np.vdot(R, result) > 0
+
+
+def test_other_classes_give_what_a_new_one_gives(rng):
+    p, K = 6, 4
+    gram, mean, ridge = random_covariance(rng, p), rng.standard_normal(p), np.ones(p)
+    first, second = random_covariance(rng, K), random_covariance(rng, K, rank=2)
+    R = rng.standard_normal((K, p + 1))
+    old = KroneckerPreconditioner(gram, mean, first, ridge, np.float64)
+    before = old(R)
+    expected = KroneckerPreconditioner(gram, mean, second, ridge, np.float64)(R)
+    np.testing.assert_allclose(old.with_classes(second)(R), expected, rtol=1e-12)
+    np.testing.assert_array_equal(old(R), before)

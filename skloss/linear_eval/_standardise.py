@@ -1,0 +1,183 @@
+"""Columns of X centred and scaled, without changing the problem that is solved.
+
+Newton's method does not care about the units of the columns, but its inner iteration
+and float32 do. The penalty is carried over exactly: in standardised units the squared
+coefficient of column j has the weight λ / d_j².
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from skloss._jit import kernel
+from skloss._validation import as_kernel_array, column_scale
+from skloss.linear_eval._design import Columns, SparseRows
+from skloss.losses.softmax_blocks import BLOCK_ROWS
+
+__all__ = ["Rows", "Standardised", "standardise"]
+
+# A column so small that the penalty on its standardised coefficient exceeds this has
+# no influence on the fit; it is left out, and overflows nothing.
+_LARGEST_RIDGE = 1e12
+# Rows standardised at a time.
+_BLOCK = 2 * BLOCK_ROWS
+
+
+class Rows(NamedTuple):
+    """The user's rows (n, p) with the center and inverse scale (p,) to apply."""
+
+    data: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+
+    def blocks(self):
+        """Yield ``(start, stop, Columns)`` in float64, valid until the next one."""
+        n_samples, n_features = self.data.shape
+        # A row length that is a power of two would map a column to one cache set.
+        block = np.empty((n_features, _BLOCK + 8))
+        for start in range(0, n_samples, _BLOCK):
+            stop = min(start + _BLOCK, n_samples)
+            _standardise_block(self.data, start, stop, self.center, self.scale, block)
+            yield start, stop, Columns(block)
+
+
+class Standardised(NamedTuple):
+    """One data matrix in the two precisions of the solver.
+
+    Parameters
+    ----------
+    fast : Columns or SparseRows
+        Copy of `dtype` on which the iterations run.
+    exact : Rows or SparseRows
+        The user's data, standardised in float64 on the fly.
+    center : ndarray of shape (p,)
+        What is subtracted from the columns.
+    scale : ndarray of shape (p,)
+        What they are multiplied by afterwards; 0 for columns that are left out.
+    """
+
+    fast: NamedTuple
+    exact: NamedTuple
+    center: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def used(self):
+        """Which columns take part."""
+        return self.scale > 0
+
+
+def standardise(X, weights, *, penalty, center, dtype):
+    """Standardise the columns of X.
+
+    Parameters
+    ----------
+    X : C-contiguous ndarray or CSR matrix of shape (n, p)
+        Data.
+    weights : ndarray of shape (n,), float64
+        Weights of the rows, summing to 1.
+    penalty : float
+        λ, the weight of the squared coefficients in the units of X.
+    center : bool
+        Whether there is an intercept, which absorbs the columns' means.
+    dtype : dtype
+        Precision of the fast copy.
+
+    Returns
+    -------
+    Standardised
+    """
+    is_sparse = sparse.issparse(X)
+    n_features = X.shape[1]
+    mean, square = np.zeros(n_features), np.empty(n_features)
+    if is_sparse:
+        stored = _kernel_arrays(X)
+        _sparse_moments(*stored, weights, center, mean, square)
+    else:
+        X = as_kernel_array(X, X.dtype)
+        _dense_moments(X, weights, center, mean, square)
+    spread = np.sqrt(square)
+    used = column_scale(mean, spread) == spread  # not constant
+    used &= penalty <= _LARGEST_RIDGE * square
+    scale = np.divide(1.0, spread, out=np.zeros(n_features), where=used)
+    if is_sparse:
+        fast, exact = (
+            SparseRows(as_kernel_array(X.data, d), *stored[1:], mean, scale)
+            for d in (dtype, np.float64)
+        )
+        return Standardised(fast, exact, mean, scale)
+    exact = Rows(X, mean, scale)
+    fast = np.empty(X.shape[::-1], dtype)
+    for start, stop, block in exact.blocks():
+        fast[:, start:stop] = block.data[:, : stop - start]
+    return Standardised(Columns(fast), exact, mean, scale)
+
+
+def _kernel_arrays(X):
+    """Values, column indices and row pointers of a CSR matrix, as kernels want them."""
+    small = max(X.nnz, *X.shape) <= np.iinfo(np.int32).max
+    index = np.int32 if small else np.int64
+    return (
+        as_kernel_array(X.data, X.data.dtype),
+        as_kernel_array(X.indices, index),
+        as_kernel_array(X.indptr, index),
+    )
+
+
+@kernel(fastmath={"contract"})
+def _dense_moments(X, weights, center, mean, square):
+    """Weighted means, and mean squares about them."""
+    n_samples, n_features = X.shape
+    square[:] = 0.0
+    if center:
+        mean[:] = 0.0
+        for i in range(n_samples):
+            w = weights[i]
+            x = X[i]
+            for j in range(n_features):
+                mean[j] += w * x[j]
+    residue = np.zeros(n_features)
+    for i in range(n_samples):
+        w = weights[i]
+        x = X[i]
+        for j in range(n_features):
+            t = x[j] - mean[j]
+            wt = w * t
+            residue[j] += wt
+            square[j] += wt * t
+    if center:
+        # What rounding left of the mean: matters when columns sit far from zero.
+        for j in range(n_features):
+            mean[j] += residue[j]
+            square[j] = max(square[j] - residue[j] * residue[j], 0.0)
+
+
+@kernel
+def _sparse_moments(data, indices, indptr, weights, center, mean, square):
+    """Weighted means, and mean squares about them, of compressed rows."""
+    n_features = mean.shape[0]
+    mean[:] = 0.0
+    square[:] = 0.0
+    stored = np.zeros(n_features)
+    if center:
+        for i in range(weights.shape[0]):
+            for at in range(indptr[i], indptr[i + 1]):
+                mean[indices[at]] += weights[i] * data[at]
+    for i in range(weights.shape[0]):
+        for at in range(indptr[i], indptr[i + 1]):
+            j = indices[at]
+            t = data[at] - mean[j]
+            square[j] += weights[i] * t * t
+            stored[j] += weights[i]
+    for j in range(n_features):
+        square[j] += max(1.0 - stored[j], 0.0) * mean[j] * mean[j]
+
+
+@kernel
+def _standardise_block(X, start, stop, center, scale, out):
+    """Copy rows start:stop of X (n, p) into the columns of `out`, standardised."""
+    for i in range(stop - start):
+        row = X[start + i]
+        for j in range(X.shape[1]):
+            out[j, i] = (row[j] - center[j]) * scale[j]
