@@ -1,0 +1,20 @@
+"""The estimators of skloss that take part in comparisons: one call for each.
+
+Grids have about as many candidates as those of the rivals in ``baselines``.
+"""
+
+import numpy as np
+
+from skloss.compare.registry import register
+
+register(
+    "classification",
+    "skloss.linear_eval:PooledGaussianNB",
+    {"var_smoothing": [1e-9, 1e-3, 1e-1, 1.0], "shrinkage": [None, "auto"]},
+)
+register(
+    "classification",
+    "skloss.linear_eval:MultinomialLogistic",
+    {"C": np.logspace(-3, 4, 8).tolist()},
+    needs="scaling",
+)

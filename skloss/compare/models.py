@@ -1,0 +1,218 @@
+"""Who takes part: from the caller's arguments to a list of models."""
+
+import importlib
+import inspect
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.model_selection import ParameterGrid
+
+from skloss.compare.cleaning import listed
+from skloss.compare.errors import InputError, MissingExtra, first_line
+from skloss.compare.registry import Entry, registered
+from skloss.compare.rivals import RandomLabels
+
+__all__ = ["Model", "select_models"]
+
+_FEW_ROWS = 10_000
+
+
+@dataclass
+class Model:
+    """One competitor.
+
+    Attributes
+    ----------
+    name : str
+    side : {"ours", "built-in", "dummy"}
+    estimator : estimator or None
+        Unfitted; None when it could not be made.
+    candidates : list of dict
+        Parameters to try; the first is empty and stands for the estimator as it is.
+    scale : bool
+    problem : str
+        Why it does not take part; empty when it does.
+    """
+
+    name: str
+    side: str
+    estimator: object
+    candidates: list = field(default_factory=lambda: [{}])
+    scale: bool = False
+    problem: str = ""
+
+
+def select_models(problem, estimators=None, baselines=None, *, n_train=0):
+    """Competitors of both sides.
+
+    Parameters
+    ----------
+    problem : Problem
+    estimators, baselines : None, estimator, str, list or dict
+        As for :func:`skloss.compare.compare`.
+    n_train : int, default=0
+        Rows of a training part, for estimators that need few.
+
+    Returns
+    -------
+    list of Model
+        Ours first.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown or an object is no estimator.
+    """
+    entries = _entries(problem)
+    ours, named_rivals = _requested(estimators, entries, "estimators")
+    rivals, _ = _requested(baselines, entries, "baselines", any_side=True)
+    if estimators is None:
+        ours = [(e.name, e) for e in entries if not e.baseline]
+    if baselines is None:
+        dummies = [(e.name, e) for e in entries if e.baseline and _is_dummy(e.make())]
+        everyone = [(e.name, e) for e in entries if e.baseline]
+        rivals = named_rivals + dummies if named_rivals else everyone
+    models, names = [], set()
+    for side, members in (("ours", ours), ("built-in", rivals)):
+        for name, item in members:
+            model = _model(_unique(name, names), side, item, entries)
+            _check_needs(model, item, problem, n_train)
+            models.append(model)
+    if not models:
+        raise InputError("there is no estimator to compare", "estimators")
+    return models
+
+
+def _entries(problem):
+    """List the entries of the problem's task; for wide tables the sparse ones too."""
+    entries = registered(problem.task)
+    if problem.sparse_too:
+        known = {entry.name for entry in entries}
+        entries += [e for e in registered("sparse") if e.name not in known]
+    return entries
+
+
+def _requested(items, entries, parameter, any_side=False):
+    """Named pairs of what was asked for, and the built-in ones among them apart."""
+    if items is None:
+        return [], []
+    if isinstance(items, dict):
+        pairs = list(items.items())
+    else:
+        alone = isinstance(items, (str, Entry)) or hasattr(items, "get_params")
+        items = [items] if alone or isinstance(items, tuple) else list(items)
+        pairs = [(None, item) for item in items]
+    ours, rivals = [], []
+    for name, item in pairs:
+        if isinstance(item, str):
+            item = _by_name(item, entries, parameter)
+        if name is None:
+            name = item.name if isinstance(item, Entry) else _class_name(item)
+        is_rival = isinstance(item, Entry) and item.baseline and not any_side
+        (rivals if is_rival else ours).append((str(name), item))
+    return ours, rivals
+
+
+def _by_name(name, entries, parameter):
+    for entry in entries:
+        if entry.name.lower() == name.strip().lower():
+            return entry
+    module, colon, attribute = name.strip().partition(":")
+    if not colon:
+        raise InputError(
+            f"unknown estimator {name!r} for this task; choose from "
+            f"{listed([e.name for e in entries], 30)} or give module:Class",
+            parameter,
+        )
+    try:
+        return getattr(importlib.import_module(module), attribute)()
+    except MissingExtra:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{name!r} cannot be made ({first_line(error)})", parameter
+        ) from error
+
+
+def _class_name(item):
+    item = item[0] if isinstance(item, tuple) else item
+    if hasattr(item, "steps"):
+        return " + ".join(type(step).__name__ for _, step in item.steps)
+    return getattr(item, "__name__", type(item).__name__)
+
+
+def _unique(name, taken):
+    unique, number = name, 2
+    while unique in taken:
+        unique = f"{name} ({number})"
+        number += 1
+    taken.add(unique)
+    return unique
+
+
+def _model(name, side, item, entries):
+    """Make one competitor; a failure to import becomes its status."""
+    if isinstance(item, Entry):
+        try:
+            estimator = item.make()
+        except Exception as error:
+            return Model(name, side, None, problem=f"failed: {first_line(error)}")
+        entry = item
+        grid = entry.grid
+    else:
+        item, grid = item if isinstance(item, tuple) else (item, None)
+        if inspect.isclass(item):
+            item = item()
+        if not hasattr(item, "fit") or not hasattr(item, "get_params"):
+            raise InputError(
+                f"{name} is no estimator: {type(item).__name__} has no fit and "
+                "get_params",
+                "estimators",
+            )
+        estimator = clone(item)
+        entry = _same_class(estimator, entries)
+        if grid is None:
+            grid = entry.grid if entry else {}
+    if side == "built-in" and _is_dummy(estimator):
+        side = "dummy"
+    # Columns on one scale hurt no model and help many, so unknown ones get them too;
+    # a pipeline prepares its columns as its author wishes.
+    scale = "scaling" in entry.needs if entry else not hasattr(estimator, "steps")
+    return Model(name, side, estimator, _candidates(grid), scale)
+
+
+def _same_class(estimator, entries):
+    """Entry of the same class, so that given and registered models meet as equals."""
+    for entry in entries:
+        try:
+            registered_class = type(entry.make())
+        except Exception:
+            continue
+        if registered_class is type(estimator) and not hasattr(estimator, "steps"):
+            return entry
+    return None
+
+
+def _candidates(grid):
+    """Put the defaults first, then the grid so that every prefix covers it evenly."""
+    points = list(ParameterGrid(grid)) if grid else []
+    order = np.random.RandomState(0).permutation(len(points))
+    return [{}] + [points[i] for i in order]
+
+
+def _is_dummy(estimator):
+    return isinstance(estimator, (DummyClassifier, DummyRegressor, RandomLabels))
+
+
+def _check_needs(model, item, problem, n_train):
+    needs = item.needs if isinstance(item, Entry) else frozenset()
+    if model.problem:
+        return
+    if "few rows" in needs and n_train > _FEW_ROWS:
+        model.problem = f"left out: memory grows with the square of {n_train:,} rows"
+    elif "binary" in needs and len(problem.classes) != 2:
+        model.problem = f"left out: the target has {len(problem.classes)} classes"
+    elif "unit target" in needs and (problem.y.min() < 0 or problem.y.max() > 1):
+        model.problem = "left out: the target is not between 0 and 1"
