@@ -14,9 +14,20 @@ _HOMES = {
     "PooledGaussianNB": "skloss.linear_eval",
     "certify": "skloss.certification",
 }
-_MODULES = ("compare", "datasets", "linear_eval", "losses", "penalties", "solvers")
+_MODULES = (
+    "certification",
+    "compare",
+    "datasets",
+    "linear_eval",
+    "losses",
+    "penalties",
+    "solvers",
+)
 
-__all__ = sorted({*_HOMES, *_MODULES})
+__all__ = [  # noqa: PLE0604
+    *_HOMES,
+    *_MODULES,
+]
 
 
 def __getattr__(name):

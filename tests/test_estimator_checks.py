@@ -1,0 +1,52 @@
+"""scikit-learn's own checks, for every public estimator and without exceptions."""
+
+import importlib
+import inspect
+
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skloss
+
+
+def public_estimators():
+    """Classes of all estimators that the package's public modules export."""
+    found = {}
+    for module_name in skloss._MODULES:
+        module = importlib.import_module(f"skloss.{module_name}")
+        for name in module.__all__:
+            member = getattr(module, name)
+            if inspect.isclass(member) and issubclass(member, BaseEstimator):
+                found[name] = member
+    return found
+
+
+ESTIMATORS = public_estimators()
+# Settings that take another path through the code than the defaults do.
+VARIANTS = {
+    "PooledGaussianNB": [{"shrinkage": "auto"}, {"var_smoothing": 0.0}],
+    "MultinomialLogistic": [{"C": 100.0, "fit_intercept": False}],
+}
+
+
+def instances():
+    for name, cls in sorted(ESTIMATORS.items()):
+        yield cls()
+        for parameters in VARIANTS.get(name, []):
+            yield cls(**parameters)
+
+
+def test_every_estimator_is_found():
+    assert {"MultinomialLogistic", "PooledGaussianNB"} <= set(ESTIMATORS)
+    assert set(VARIANTS) <= set(ESTIMATORS)
+
+
+@parametrize_with_checks(list(instances()))
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_is_reachable_from_the_top(name):
+    assert getattr(skloss, name) is ESTIMATORS[name]
