@@ -78,7 +78,11 @@ def test_sample_weight_is_routed(estimator, grid):
     weight = np.where(y == 2, 0.0, 1.0)
     weight[100] = 1e-9  # the class stays, all but absent
     with config_context(enable_metadata_routing=True):
-        routed = clone(estimator).set_fit_request(sample_weight=True)
+        routed = (
+            clone(estimator)
+            .set_fit_request(sample_weight=True)
+            .set_score_request(sample_weight=True)
+        )
         results = cross_validate(
             routed,
             X,
