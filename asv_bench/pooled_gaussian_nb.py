@@ -1,7 +1,4 @@
-"""PooledGaussianNB against GaussianNB, against the memory's speed, and cold."""
-
-import subprocess
-import sys
+"""PooledGaussianNB against GaussianNB and against the memory's speed."""
 
 import numpy as np
 from scipy import sparse
@@ -97,30 +94,3 @@ class SparseRows:
             lambda: GaussianNB().fit(self.X.toarray(), self.y),
             repeat=7,
         )
-
-
-class ColdStart:
-    """First fit in a new process, kernels cached on disk, beyond the second."""
-
-    unit = "seconds"
-    _CODE = """
-import time
-from sklearn.datasets import load_digits
-from skloss.linear_eval import PooledGaussianNB
-X, y = load_digits(return_X_y=True)
-marks = [time.perf_counter()]
-for _ in range(2):
-    PooledGaussianNB().fit(X, y).predict(X)
-    marks.append(time.perf_counter())
-print((marks[1] - marks[0]) - (marks[2] - marks[1]))
-"""
-
-    def setup(self):
-        self._measure()  # fills the disk cache
-
-    def _measure(self):
-        command = [sys.executable, "-c", self._CODE]
-        return float(subprocess.run(command, capture_output=True, check=True).stdout)
-
-    def track_first_fit(self):
-        return min(self._measure() for _ in range(3))
