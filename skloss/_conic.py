@@ -3,6 +3,11 @@
 Everything here is independent of the package's own losses and solvers: the conic form
 is cvxpy's and the numbers are NumPy's and SciPy's. Import it from certificates only:
 it needs cvxpy, which is slow to load.
+
+Problems are written so that all variables at zero are the null model: no feature
+counts, and the intercept is a good constant. Its objective is the scale on which
+`skloss.certify` solves the problem and judges a gap. Variables are in units of the
+data's own spread, because solvers have absolute tolerances.
 """
 
 from typing import NamedTuple
@@ -14,26 +19,44 @@ from scipy.special import logsumexp
 from sklearn.utils.class_weight import compute_class_weight
 
 __all__ = [
-    "Scores",
+    "LinearModel",
     "elastic_net",
-    "linear_scores",
+    "linear_model",
     "logistic_regression",
     "numeric_scores",
 ]
 
 
-class Scores(NamedTuple):
-    """Scores of a linear model and what they are made of, as cvxpy expressions."""
+class LinearModel(NamedTuple):
+    """A linear model with free coefficients.
+
+    Scores are ``center + unit * scores``, coefficients in the units of the data
+    ``factor * coef``, and the intercept ``unit * intercept``.
+    """
 
     scores: cp.Expression  # (n, n_outputs)
-    coef: cp.Expression  # (p, n_outputs), in the units of X
-    intercept: cp.Expression  # (n_outputs,), in the units of X
+    coef: cp.Variable  # (p, n_outputs)
+    intercept: cp.Expression  # (n_outputs,)
+    factor: np.ndarray  # (p, n_outputs)
+
+    def elastic_net(self, strength, l1_ratio):
+        """``strength * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|^2)``.
+
+        Of the coefficients w in the units of the data; `strength` may differ between
+        outputs, (n_outputs,).
+        """
+        absolute = strength * l1_ratio * self.factor
+        square = strength * (1 - l1_ratio) / 2 * self.factor**2
+        result = 0.0
+        if absolute.any():
+            result = result + cp.sum(cp.multiply(absolute, cp.abs(self.coef)))
+        if square.any():
+            result = result + cp.sum(cp.multiply(square, cp.square(self.coef)))
+        return result
 
 
-def linear_scores(X, weight, n_outputs, *, fit_intercept):
-    """Scores with free coefficients, in columns scaled so that conic solvers like them.
-
-    The change of variables is exact: `coef` and `intercept` are those of X itself.
+def linear_model(X, weight, n_outputs, *, fit_intercept, center=0.0, unit=1.0):
+    """Make a linear model in columns and targets scaled as conic solvers like them.
 
     Parameters
     ----------
@@ -45,48 +68,42 @@ def linear_scores(X, weight, n_outputs, *, fit_intercept):
         Number of scores per row.
     fit_intercept : bool
         Whether there is an intercept.
+    center : float or ndarray of shape (n_outputs,), default=0.0
+        Scores of the null model; 0 without an intercept.
+    unit : float, default=1.0
+        Unit of the scores.
 
     Returns
     -------
-    Scores
+    LinearModel
     """
     n, p = X.shape
     X = X.astype(np.float64)
-    center = np.zeros(p)
+    mean = np.zeros(p)
     if sparse.issparse(X):
         scale = np.sqrt(np.asarray(X.multiply(X).mean(axis=0)).ravel())
     else:
         if fit_intercept:
-            center = np.average(X, axis=0, weights=weight)
-        X = X - center
+            mean = np.average(X, axis=0, weights=weight)
+        X = X - mean
         scale = np.sqrt(np.mean(X**2, axis=0))
-    scale[scale <= 1e-12 * np.abs(center)] = 1.0  # constant columns
-    unscale = sparse.diags_array(1 / scale)
-    variable = cp.Variable((p, n_outputs))
-    coef = unscale @ variable
-    scores, intercept = (X @ unscale) @ variable, cp.Constant(np.zeros(n_outputs))
+    scale[scale <= 1e-12 * np.abs(mean)] = 1.0  # constant columns
+    coef = cp.Variable((p, n_outputs))
+    scores = (X @ sparse.diags_array(1 / scale)) @ coef
+    intercept = cp.Constant(np.zeros(n_outputs))
     if fit_intercept:
-        shifted = cp.Variable((1, n_outputs))
-        scores = scores + np.ones((n, 1)) @ shifted
-        intercept = cp.vec(shifted, order="C") - coef.T @ center
-    return Scores(scores, coef, intercept)
+        shift = cp.Variable((1, n_outputs))
+        scores = scores + np.ones((n, 1)) @ shift
+        level = np.broadcast_to(np.asarray(center) / unit, n_outputs)
+        intercept = cp.vec(shift, order="C") + level - coef.T @ (mean / scale)
+    factor = np.tile(unit / scale[:, None], n_outputs)
+    return LinearModel(scores, coef, intercept, factor)
 
 
 def elastic_net(coef, strength, l1_ratio):
-    """``strength * (l1_ratio * |coef|_1 + (1 - l1_ratio) / 2 * |coef|^2)``.
-
-    `coef` is a cvxpy expression or an array; the result is of the same kind.
-    """
-    if isinstance(coef, cp.Expression):
-        absolute, square = cp.sum(cp.abs(coef)), cp.sum_squares(coef)
-    else:
-        absolute, square = np.abs(coef).sum(), np.sum(np.square(coef))
-    result = 0.0
-    if strength * l1_ratio > 0:
-        result = result + strength * l1_ratio * absolute
-    if strength * (1 - l1_ratio) > 0:
-        result = result + strength * (1 - l1_ratio) / 2 * square
-    return result
+    """`LinearModel.elastic_net` of numbers `coef` (p, n_outputs)."""
+    absolute, square = np.abs(coef), np.square(coef)
+    return np.sum(strength * (l1_ratio * absolute + (1 - l1_ratio) / 2 * square))
 
 
 def numeric_scores(X, coef, intercept):
@@ -134,18 +151,31 @@ def logistic_regression(estimator, X, y, sample_weight, *, C, l1_ratio):
     strength = 0.0 if np.isinf(C) else 1 / (C * weight.sum())
     weight /= weight.sum()
     fitted = numeric_scores(X, estimator.coef_, estimator.intercept_)
-    n_scores = fitted.shape[1]
-    model = linear_scores(X, weight, n_scores, fit_intercept=estimator.fit_intercept)
+    n_scores, fit_intercept = fitted.shape[1], estimator.fit_intercept
+    center = _log_odds(labels, weight, n_scores) if fit_intercept else 0.0
+    model = linear_model(
+        X, weight, n_scores, fit_intercept=fit_intercept, center=center
+    )
+    scores = model.scores + np.broadcast_to(center, fitted.shape)
     if n_scores == 1:
         sign = 2.0 * labels - 1.0
-        loss = weight @ cp.logistic(-cp.multiply(sign, model.scores[:, 0]))
+        loss = weight @ cp.logistic(-cp.multiply(sign, scores[:, 0]))
         value = weight @ np.logaddexp(0.0, -sign * fitted[:, 0])
     else:
-        own = cp.multiply(weight[:, None] * np.eye(n_scores)[labels], model.scores)
-        loss = weight @ cp.log_sum_exp(model.scores, axis=1) - cp.sum(own)
+        own = cp.multiply(weight[:, None] * np.eye(n_scores)[labels], scores)
+        loss = weight @ cp.log_sum_exp(scores, axis=1) - cp.sum(own)
         own = fitted[np.arange(len(labels)), labels]
         value = weight @ (logsumexp(fitted, axis=1) - own)
-    coef = np.asarray(estimator.coef_, dtype=np.float64)
-    loss = loss + elastic_net(model.coef, strength, l1_ratio)
+    coef = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
+    loss = loss + model.elastic_net(strength, l1_ratio)
     value = value + elastic_net(coef, strength, l1_ratio)
     return cp.Problem(cp.Minimize(loss)), float(value)
+
+
+def _log_odds(labels, weight, n_scores):
+    """Scores of the best constant; zeros if a class has no weight."""
+    share = np.bincount(labels, weights=weight, minlength=max(2, n_scores))
+    if not share.all():
+        return np.zeros(n_scores)
+    scores = np.log(share)
+    return scores[1:] - scores[0] if n_scores == 1 else scores - scores.mean()

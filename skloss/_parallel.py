@@ -11,6 +11,7 @@ Rules of use:
 - only regions of 5 ms and more are worth threads (`threads_for` says when).
 """
 
+import contextlib
 import contextvars
 import functools
 import itertools
@@ -94,8 +95,8 @@ def map_row_blocks(function, n_rows, block_rows, n_threads=1):
     ----------
     function : callable
         Called as ``function(start, stop)``. It runs in several threads at once and
-        sees the caller's context (``numpy.errstate``, for one). Put `one_blas_thread`
-        around the call if the function uses BLAS.
+        sees the caller's context (``numpy.errstate``, for one). If it uses BLAS, enter
+        `one_blas_thread` in it, and around the call, which makes that cheap.
     n_rows : int
         Number of rows in all.
     block_rows : int
@@ -152,23 +153,84 @@ def map_row_blocks(function, n_rows, block_rows, n_threads=1):
     return results
 
 
+@contextlib.contextmanager
 def one_blas_thread():
     """Context in which BLAS runs on the calling thread alone.
 
-    For functions that call BLAS from several threads at once. The limit holds for the
-    whole process while the context lasts.
+    For functions that call BLAS from several threads at once. Most libraries have one
+    limit for the whole process: it holds as long as any thread is in such a context,
+    and the last one to leave restores what the first one found.
 
-    Returns
-    -------
-    context manager
+    Yields
+    ------
+    None
     """
-    return _controller().limit(limits=1, user_api="blas")
+    own = [lib for lib in _blas_libraries() if _limits_one_thread(lib)]
+    shared = [lib for lib in _blas_libraries() if lib not in own]
+    before = [lib.num_threads for lib in own]
+    _shared_limit.enter(shared)
+    _set_threads(own, [1] * len(own))
+    try:
+        yield
+    finally:
+        _set_threads(own, before)
+        _shared_limit.leave()
+
+
+class _SharedLimit:
+    """A limit of one thread that all who ask for it share, counted.
+
+    Were each to restore what it found, one could restore another one's limit.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_users = 0
+        self._libraries, self._before = [], []
+
+    def enter(self, libraries):
+        with self._lock:
+            if self._n_users == 0:
+                self._libraries = libraries
+                self._before = [lib.num_threads for lib in libraries]
+                _set_threads(libraries, [1] * len(libraries))
+            self._n_users += 1
+
+    def leave(self):
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                _set_threads(self._libraries, self._before)
+
+
+_shared_limit = _SharedLimit()
+
+
+def _set_threads(libraries, numbers):
+    for lib, number in zip(libraries, numbers, strict=True):
+        # From 3.8 on, threadpoolctl ignores all threads but the one that first set a
+        # limit. Here any thread may be the first or the last.
+        release = getattr(lib, "clear_controlling_thread", None)
+        if release:
+            release(force=True)
+        lib.set_num_threads(number)
+        if release:
+            release(force=True)
+
+
+def _limits_one_thread(lib):
+    """Whether the limit of a BLAS library holds for the thread that sets it alone."""
+    return lib.internal_api == "openblas" and lib.threading_layer == "openmp"
 
 
 @functools.cache
-def _controller():
-    # Finding the libraries takes milliseconds, limiting them microseconds.
-    return ThreadpoolController()
+def _blas_libraries():
+    # Finding the libraries takes milliseconds, limiting them microseconds. Only those
+    # that are loaded are found: SciPy's BLAS, which is not NumPy's, comes with linalg.
+    import scipy.linalg  # noqa: F401
+
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [lib for lib in found if lib.num_threads is not None]
 
 
 def _in_joblib_thread():

@@ -119,6 +119,13 @@ ordinary = (np.nan, np.inf, -np.inf, 0.0, 1.0, -1.0)
 
 TABLE = [
     Row("exp", mp.exp, 1, exponents, (*ordinary, *overflows)),
+    Row(
+        "exp_half",
+        lambda x: mp.exp(x / 2),
+        1,
+        lambda real: 2 * exponents(real),
+        (*ordinary, *overflows),
+    ),
     Row("expm1", mp.expm1, 1.5, exponents, (*ordinary, *overflows)),
     Row(
         "sigmoid",

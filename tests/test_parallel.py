@@ -135,13 +135,127 @@ def test_small_regions_get_one_thread():
         assert threads_for(10**9, n_jobs=1) == 1
 
 
-def test_one_blas_thread_limits_blas_and_restores_it():
-    def blas_threads():
-        return [
-            lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"
-        ]
+def blas_threads():
+    """Threads of each BLAS that can have several."""
+    return {
+        lib["num_threads"]
+        for lib in threadpool_info()
+        if lib["user_api"] == "blas" and lib.get("threading_layer") != "disabled"
+    }
 
-    before = blas_threads()
+
+@pytest.fixture
+def two_blas_threads():
+    """Two, whatever the environment says, so that a limit of one can be seen."""
+    import scipy.linalg  # noqa: F401  (brings a BLAS of its own)
+
+    with threadpool_limits(2, user_api="blas"):
+        assert blas_threads() == {2}
+        yield
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_one_blas_thread_limits_blas_and_restores_it():
     with one_blas_thread():
-        assert set(blas_threads()) == {1}
-    assert blas_threads() == before
+        assert blas_threads() == {1}
+        with one_blas_thread():
+            assert blas_threads() == {1}
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+    with pytest.raises(KeyError), one_blas_thread():
+        raise KeyError
+    assert blas_threads() == {2}
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_threads_may_leave_one_blas_thread_in_any_order():
+    """The first to enter is the first to leave, while the second is still inside."""
+    first_inside, second_inside, first_out = (threading.Event() for _ in range(3))
+    seen = {}
+
+    def first():
+        with one_blas_thread():
+            first_inside.set()
+            assert second_inside.wait(10)
+        first_out.set()
+
+    def second():
+        assert first_inside.wait(10)
+        with one_blas_thread():
+            second_inside.set()
+            assert first_out.wait(10)
+            seen["alone inside"] = blas_threads()
+
+    threads = [threading.Thread(target=f) for f in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"alone inside": {1}}
+    assert blas_threads() == {2}
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_many_threads_share_one_blas_thread():
+    seen = set()
+
+    def work(seed):
+        pause = np.random.default_rng(seed)
+        for _ in range(20):
+            with one_blas_thread():
+                time.sleep(pause.uniform(0, 1e-3))
+                seen.update(blas_threads())
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {1}
+    assert blas_threads() == {2}
+
+
+def test_one_blas_thread_limits_scipys_blas_before_it_is_used():
+    code = (
+        "from skloss._parallel import one_blas_thread\n"
+        "from threadpoolctl import threadpool_limits, threadpool_info\n"
+        "with one_blas_thread():\n"
+        "    pass\n"
+        "import scipy.linalg\n"
+        "threadpool_limits(2, user_api='blas')\n"
+        "with one_blas_thread():\n"
+        "    print({lib['num_threads'] for lib in threadpool_info()\n"
+        "           if lib['user_api'] == 'blas'})"
+    )
+    assert run_with({}, code) == "{1}"
+
+
+def test_libraries_whose_limit_holds_for_one_thread_are_set_by_each(monkeypatch):
+    """As OpenBLAS on OpenMP, which these wheels do not have."""
+
+    class Library:
+        internal_api, threading_layer = "openblas", "openmp"
+        local = threading.local()
+
+        @property
+        def num_threads(self):
+            return getattr(self.local, "number", 4)
+
+        def set_num_threads(self, number):
+            self.local.number = number
+
+    library, seen = Library(), []
+    monkeypatch.setattr(_parallel, "_blas_libraries", lambda: [library])
+
+    def work(start, stop):
+        with one_blas_thread():
+            seen.append(library.num_threads)
+        seen.append(library.num_threads)
+
+    with one_blas_thread():
+        worker = threading.Thread(target=work, args=(0, 1))
+        worker.start()
+        worker.join()
+        seen.append(library.num_threads)
+    assert seen == [1, 4, 1]
+    assert library.num_threads == 4

@@ -13,7 +13,7 @@ ones by an iteratively reweighted linear fit) in 60-digit arithmetic, minimising
 relative error of the function itself.
 """
 
-from skloss._elementary._exponential import exp, expm1, sigmoid
+from skloss._elementary._exponential import exp, exp_half, expm1, sigmoid
 from skloss._elementary._logarithm import log, log1p, softplus, softplus_sigmoid
 from skloss._elementary._normal import normal_quantile
 from skloss._elementary._trigonometric import arccos, cos, sin
@@ -22,6 +22,7 @@ __all__ = [
     "arccos",
     "cos",
     "exp",
+    "exp_half",
     "expm1",
     "log",
     "log1p",

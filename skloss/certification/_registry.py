@@ -3,7 +3,11 @@
 A certificate function ``problem(estimator, X, y, sample_weight)`` returns a pair: the
 fitted estimator's convex problem as a ``cvxpy.Problem``, and that problem's objective
 at the fitted attributes, computed without the package's own losses. `X` is validated
-(float, possibly sparse), `y` is as the user gave it, `sample_weight` is (n,).
+(float, possibly sparse), `y` is an array (a classifier's labels are among its
+`classes_`, a regressor's targets finite float64), `sample_weight` is (n,), float64.
+
+With all variables at zero the problem should be that of a null model, which no feature
+enters: its objective is the scale on which a gap is judged (`Certificate`).
 """
 
 import importlib
@@ -26,7 +30,7 @@ _PROBLEMS = {
 }
 
 
-def register(name, problem):
+def register(name, problem, *, overwrite=False):
     """Make an estimator known to `certify`.
 
     Parameters
@@ -38,11 +42,17 @@ def register(name, problem):
         "module:function" of the certificate function, imported when first needed: a
         function ``problem(estimator, X, y, sample_weight)`` that returns the fitted
         estimator's ``cvxpy.Problem`` and its objective at the fitted attributes.
+        With all variables at zero the problem should be that of a null model, whose
+        objective is the scale on which a gap is judged.
+    overwrite : bool, default=False
+        Whether to replace another registration of this name.
 
     Raises
     ------
+    TypeError
+        If a name is not a string.
     ValueError
-        If a name is malformed or taken.
+        If a name is malformed, or taken by another function and `overwrite` is False.
 
     Examples
     --------
@@ -51,13 +61,19 @@ def register(name, problem):
     >>> "mypackage.MyRidge" in supported()
     True
     """
+    if not (isinstance(name, str) and isinstance(problem, str)):
+        raise TypeError(f"name and problem must be str; got {name!r}, {problem!r}.")
     if name.count(".") != 1 or problem.count(":") != 1:
         raise ValueError(
             f"Expected 'package.Class' and 'module:function'; got {name!r}, "
             f"{problem!r}."
         )
-    if name in _PROBLEMS:
-        raise ValueError(f"{name} is registered already.")
+    taken = _PROBLEMS.get(name, problem)
+    if taken != problem and not overwrite:
+        raise ValueError(
+            f"{name} is registered already, with {taken!r}; pass overwrite=True to "
+            f"replace that by {problem!r}."
+        )
     _PROBLEMS[name] = problem
 
 

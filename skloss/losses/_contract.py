@@ -46,10 +46,11 @@ def register(name):
     """Make a class decorator that gives a loss its public name.
 
     The class is a named tuple of float parameters with the attributes ``targets``,
-    ``lipschitz`` and ``smoothness``; a method ``check`` may refuse parameters. What it
-    does is added with ``value.implement(cls)``, ``derivative.implement(cls)`` and so
-    on. The kernels of losses that live outside of this package are compiled anew in
-    every process.
+    ``lipschitz`` and ``smoothness``. The attribute ``allowed``, a dict, may say which
+    values the parameters take (`skloss._values.Allowed`), a method ``check`` may raise
+    ValueError when they do not go together. What the loss does is added with
+    ``value.implement(cls)``, ``derivative.implement(cls)`` and so on. The kernels of
+    losses that live outside of this package are compiled anew in every process.
 
     Parameters
     ----------
@@ -60,6 +61,11 @@ def register(name):
     -------
     callable
         Class decorator; registered losses compare by type as well as by parameters.
+
+    Raises
+    ------
+    ValueError
+        If another class has the name already.
 
     Examples
     --------
@@ -316,7 +322,7 @@ def block_gradient(loss, y, F, values, out):
     F : ndarray of shape (n, K)
         Scores of the classes, C-contiguous.
     values : ndarray of shape (n,)
-        Filled with the values.
+        Filled with the values; shares no memory with the other arrays.
     out : ndarray of shape (n, K)
         Filled with the gradients, C-contiguous; may be `F` itself.
 
@@ -358,7 +364,7 @@ def row_curvature_product(loss, y, F, v, out):
     v : ndarray of shape (K,)
         Vector.
     out : ndarray of shape (K,)
-        Filled with the product; neither `F` nor `v`.
+        Filled with the product; may be `F` or `v` itself.
 
     Returns
     -------

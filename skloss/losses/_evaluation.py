@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 
 from skloss._jit import kernel
 from skloss._parallel import map_row_blocks, threads_for
+from skloss._validation import as_kernel_array
 from skloss._values import resolve
 from skloss.losses._checks import TARGETS
 from skloss.losses._contract import (
@@ -53,8 +54,9 @@ class _Points(NamedTuple):
     """Validated arguments of an evaluation."""
 
     loss: tuple
-    y: np.ndarray  # (n,), contiguous
-    f: np.ndarray  # (n,) or (n, K), contiguous
+    # Arrays are in the form of `as_kernel_array`, so that kernels compile once.
+    y: np.ndarray  # (n,)
+    f: np.ndarray  # (n,) or (n, K)
     weight: np.ndarray | None  # (n,)
     shapes: tuple  # of the values and of the gradient
 
@@ -83,7 +85,7 @@ def get(loss):
         If the name is unknown or a parameter is out of range; the message lists what
         is allowed.
     TypeError
-        If `loss` is neither a name nor a loss.
+        If `loss` is neither a name nor a loss, or a parameter is not a number.
 
     Examples
     --------
@@ -97,8 +99,8 @@ def get(loss):
 
 
 def _floats(x, name, dtype):
-    """Finite C-contiguous array of any shape."""
-    return check_array(
+    """Finite array of any shape, as kernels want it."""
+    x = check_array(
         x,
         dtype=dtype,
         order="C",
@@ -107,6 +109,11 @@ def _floats(x, name, dtype):
         ensure_min_samples=0,
         input_name=name,
     )
+    return as_kernel_array(x, x.dtype)
+
+
+def _flat(x, shape):
+    return as_kernel_array(np.broadcast_to(x, shape), x.dtype).reshape(-1)
 
 
 def _check_weight(sample_weight, shape, dtype):
@@ -115,18 +122,31 @@ def _check_weight(sample_weight, shape, dtype):
     weight = _floats(sample_weight, "sample_weight", dtype)
     if weight.size and weight.min() < 0:
         raise ValueError(f"sample_weight must not be negative; got {weight.min()}.")
-    return np.ascontiguousarray(np.broadcast_to(weight, shape)).ravel()
+    try:
+        return _flat(weight, shape)
+    except ValueError:
+        raise ValueError(
+            f"sample_weight of shape {weight.shape} does not fit losses of shape "
+            f"{shape}."
+        ) from None
 
 
 def _scalar_points(loss, y, f, sample_weight):
     f = _floats(f, "f", (np.float64, np.float32))
-    y, f = np.broadcast_arrays(_floats(y, "y", f.dtype), f)
-    shape, f, y = f.shape, np.ascontiguousarray(f).ravel(), np.ascontiguousarray(y)
+    y = _floats(y, "y", f.dtype)
+    try:
+        shape = np.broadcast_shapes(y.shape, f.shape)
+    except ValueError:
+        raise ValueError(
+            "y and f must have shapes that broadcast together; y has shape "
+            f"{y.shape} and f has shape {f.shape}."
+        ) from None
+    y, f = _flat(y, shape), _flat(f, shape)
     words, allowed = TARGETS[loss.targets]
-    if y.size and not allowed(y.ravel()):
+    if y.size and not allowed(y):
         raise ValueError(f"y must be {words} for the {loss.name} loss.")
     weight = _check_weight(sample_weight, shape, f.dtype)
-    return _Points(loss, y.ravel(), f, weight, (shape, shape))
+    return _Points(loss, y, f, weight, (shape, shape))
 
 
 def _row_points(loss, y, F, sample_weight):
@@ -145,8 +165,7 @@ def _row_points(loss, y, F, sample_weight):
             f"the {loss.name} loss."
         )
     weight = _check_weight(sample_weight, y.shape, F.dtype)
-    y, shapes = np.ascontiguousarray(y, dtype=np.intp), (y.shape, F.shape)
-    return _Points(loss, y, F, weight, shapes)
+    return _Points(loss, as_kernel_array(y, np.intp), F, weight, (y.shape, F.shape))
 
 
 def _points(loss, y, f, sample_weight):
@@ -161,14 +180,32 @@ def _output(out, name, shape, dtype):
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (shape, dtype):
         raise ValueError(f"{name} must be an array of shape {shape} and dtype {dtype}.")
-    if not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError(f"{name} must be C-contiguous and writeable.")
+    flags = out.flags
+    if not (flags.c_contiguous and flags.writeable and flags.aligned):
+        raise ValueError(f"{name} must be C-contiguous, aligned and writeable.")
     return out
+
+
+def _detach(points, *outputs):
+    """Copy those inputs that lie in the memory of an output."""
+    if np.may_share_memory(*outputs):
+        raise ValueError("value_out and gradient_out must not share memory.")
+    fields = ("y", "f", "weight")
+    inputs = {name: getattr(points, name) for name in fields}
+    return points._replace(
+        **{
+            name: as_kernel_array(x.copy(), x.dtype)
+            for name, x in inputs.items()
+            if x is not None and any(np.may_share_memory(x, out) for out in outputs)
+        }
+    )
 
 
 def _run(kernel_, points, *outputs):
     """Run a kernel over blocks of rows, in threads where these pay."""
     loss, y, f, *_ = points
+    # subclasses such as numpy.memmap are types of their own to numba
+    outputs = [np.asarray(out) for out in outputs]
     threads = threads_for(4 * f.nbytes)
 
     def block(start, stop):
@@ -304,9 +341,10 @@ def value_and_gradient(
     sample_weight : array-like, default=None
         Weights of at least 0, broadcast against the values.
     value_out : ndarray, default=None
-        C-contiguous array for the values.
+        C-contiguous array for the values, in the dtype of the result. It may be one
+        of the inputs, which then is copied first.
     gradient_out : ndarray, default=None
-        C-contiguous array for the derivatives.
+        The same for the derivatives; shares no memory with `value_out`.
 
     Returns
     -------
@@ -336,5 +374,6 @@ def value_and_gradient(
         _output(out, name, shape, points.f.dtype)
         for (out, name), shape in zip(outs, points.shapes, strict=True)
     )
+    points = _detach(points, values, gradient)
     _fill(points, values, gradient)
     return _finish(values, points), _finish(gradient, points)

@@ -10,7 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from skloss._elementary import exp, log, log1p, sigmoid, softplus, softplus_sigmoid
-from skloss.losses._checks import check_positive
+from skloss._values import POSITIVE
 from skloss.losses._contract import (
     conjugate,
     curvature,
@@ -205,6 +205,7 @@ class SmoothedHinge(NamedTuple):
 
     width: float = 1.0
 
+    allowed = {"width": POSITIVE}
     targets = "sign"
     lipschitz = 1.0
 
@@ -212,10 +213,6 @@ class SmoothedHinge(NamedTuple):
     def smoothness(self):
         """Lipschitz constant of the derivative."""
         return 1.0 / self.width
-
-    def check(self):
-        """Raise ValueError if a parameter is out of range."""
-        check_positive(self, "width")
 
 
 @value.implement(SmoothedHinge)

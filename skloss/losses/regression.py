@@ -8,8 +8,8 @@ scikit-learn's loss module; the squared error is half the square, likewise.
 from math import inf
 from typing import NamedTuple
 
-from skloss._elementary import exp, log
-from skloss.losses._checks import check_fraction, check_nonnegative, check_positive
+from skloss._elementary import exp, exp_half, log
+from skloss._values import FRACTION, NONNEGATIVE, POSITIVE
 from skloss.losses._contract import conjugate, curvature, derivative, register, value
 
 __all__ = [
@@ -68,7 +68,7 @@ def _(loss, y, a):
 
 @register("absolute")
 class Absolute(NamedTuple):
-    """Absolute error, |r|: its minimiser is the median.
+    """Absolute error, abs(r): its minimiser is the median.
 
     References
     ----------
@@ -133,6 +133,7 @@ class Huber(NamedTuple):
 
     delta: float = 1.35
 
+    allowed = {"delta": POSITIVE}
     targets = "real"
     smoothness = 1.0
 
@@ -140,10 +141,6 @@ class Huber(NamedTuple):
     def lipschitz(self):
         """Largest absolute derivative."""
         return self.delta
-
-    def check(self):
-        """Raise ValueError if a parameter is out of range."""
-        check_positive(self, "delta")
 
 
 @value.implement(Huber)
@@ -170,7 +167,7 @@ def _(loss, y, a):
 
 @register("epsilon_insensitive")
 class EpsilonInsensitive(NamedTuple):
-    """Absolute error beyond a tolerance, max(0, |r| - epsilon).
+    """Absolute error beyond a tolerance, max(0, abs(r) - epsilon).
 
     Parameters
     ----------
@@ -190,13 +187,10 @@ class EpsilonInsensitive(NamedTuple):
 
     epsilon: float = 0.1
 
+    allowed = {"epsilon": NONNEGATIVE}
     targets = "real"
     lipschitz = 1.0
     smoothness = inf
-
-    def check(self):
-        """Raise ValueError if a parameter is out of range."""
-        check_nonnegative(self, "epsilon")
 
 
 @value.implement(EpsilonInsensitive)
@@ -222,7 +216,7 @@ def _(loss, y, a):
 
 @register("squared_epsilon_insensitive")
 class SquaredEpsilonInsensitive(NamedTuple):
-    """Squared error beyond a tolerance, max(0, |r| - epsilon)^2.
+    """Squared error beyond a tolerance, max(0, abs(r) - epsilon)^2.
 
     Not halved, as in scikit-learn's ``LinearSVR``: twice `Squared` for epsilon = 0.
 
@@ -244,13 +238,10 @@ class SquaredEpsilonInsensitive(NamedTuple):
 
     epsilon: float = 0.1
 
+    allowed = {"epsilon": NONNEGATIVE}
     targets = "real"
     lipschitz = inf
     smoothness = 2.0
-
-    def check(self):
-        """Raise ValueError if a parameter is out of range."""
-        check_nonnegative(self, "epsilon")
 
 
 @value.implement(SquaredEpsilonInsensitive)
@@ -300,6 +291,7 @@ class Quantile(NamedTuple):
 
     quantile: float = 0.5
 
+    allowed = {"quantile": FRACTION}
     targets = "real"
     smoothness = inf
 
@@ -307,10 +299,6 @@ class Quantile(NamedTuple):
     def lipschitz(self):
         """Largest absolute derivative."""
         return max(self.quantile, 1.0 - self.quantile)
-
-    def check(self):
-        """Raise ValueError if a parameter is out of range."""
-        check_fraction(self, "quantile")
 
 
 @value.implement(Quantile)
@@ -386,8 +374,10 @@ def _(loss, y, a):
 class Gamma(NamedTuple):
     """Half the gamma deviance with a log link, f + y exp(-f).
 
-    The full half deviance subtracts log(y) + 1. Overflows to inf for f below -709
-    (float32: -88), where no finite number is right.
+    The full half deviance subtracts log(y) + 1. Overflows to inf for f below
+    log(y) - 709 (float32: log(y) - 88), where no finite number is right. Denormal
+    targets, below 2.3e-308 (float32: 1.2e-38), overflow earlier, for f below -1419
+    (float32: -177).
 
     References
     ----------
@@ -405,19 +395,27 @@ class Gamma(NamedTuple):
     smoothness = inf
 
 
+# y exp(-f) is taken as (y exp(-f / 2)) exp(-f / 2): for normal y, a half overflows or
+# underflows only where the whole does. exp(log(y) - f) would be slower, and less
+# accurate by the rounding of log(y).
+
+
 @value.implement(Gamma)
 def _(loss, y, f):
-    return f + y * exp(-f)
+    half = exp_half(-f)
+    return f + (y * half) * half
 
 
 @derivative.implement(Gamma)
 def _(loss, y, f):
-    return 1.0 - y * exp(-f)
+    half = exp_half(-f)
+    return 1.0 - (y * half) * half
 
 
 @curvature.implement(Gamma)
 def _(loss, y, f):
-    return y * exp(-f)
+    half = exp_half(-f)
+    return (y * half) * half
 
 
 @conjugate.implement(Gamma)
@@ -425,4 +423,5 @@ def _(loss, y, a):
     ratio = 1.0 - a
     if ratio < 0.0:
         return inf
-    return ratio * log(ratio / y) - ratio if ratio > 0.0 else 0.0
+    # not log(ratio / y): the quotient may leave the range of floats
+    return ratio * (log(ratio) - log(y)) - ratio if ratio > 0.0 else 0.0

@@ -113,13 +113,13 @@ def _(loss, y, F, v, out):
     mean = 0.0
     for k in range(F.size):
         e = exp(F[k] - top)
-        out[k] = e
         total += e
         mean += e * v[k]
     scale = 1.0 / total
     mean *= scale
+    # the exponentials again: keeping them in `out` would overwrite `F` or `v`
     for k in range(F.size):
-        out[k] *= scale * (v[k] - mean)
+        out[k] = exp(F[k] - top) * scale * (v[k] - mean)
 
 
 @row_conjugate.implement(SoftmaxCrossEntropy)

@@ -1,15 +1,9 @@
-"""Penalties of whole coefficient vectors."""
-
-import numpy as np
+"""Kernels on whole coefficient vectors."""
 
 from skloss._jit import kernel
-from skloss.penalties._contract import (
-    prox,
-    subdifferential_distance,
-    value,
-)
+from skloss.penalties._contract import subdifferential_distance, value
 
-__all__ = ["kkt_distances", "proximal_point", "total"]
+__all__ = ["kkt_distances", "total"]
 
 
 @kernel
@@ -60,7 +54,7 @@ def kkt_distances(penalty, w, g, weight, out):
     weight : ndarray of shape (n_coefficients,)
         Factors of the penalty.
     out : ndarray of shape (n_coefficients,)
-        Overwritten with the distances.
+        Overwritten with the distances; may be `w`, `g` or `weight` itself.
 
     Returns
     -------
@@ -83,42 +77,3 @@ def kkt_distances(penalty, w, g, weight, out):
         out[j] = subdifferential_distance(penalty, w[j], g[j], weight[j])
         largest = max(largest, out[j])
     return largest
-
-
-@kernel
-def _proximal_point(penalty, v, step, out):
-    for j in range(v.size):
-        out[j] = prox(penalty, v[j], step[j])
-
-
-def proximal_point(penalty, v, step):
-    """Proximal operator on a vector of coefficients.
-
-    Parameters
-    ----------
-    penalty : named tuple
-        A penalty of this package.
-    v : ndarray of shape (n_coefficients,)
-        Floating-point point.
-    step : float or ndarray of shape (n_coefficients,)
-        Step length, times the coefficients' weights.
-
-    Returns
-    -------
-    ndarray of shape (n_coefficients,)
-        The minimiser over x of ``||x - v||**2 / 2 + sum(step * penalty(x))``, with
-        the dtype of `v`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skloss.penalties import L1, proximal_point
-    >>> proximal_point(L1(alpha=1.0), np.array([-2.0, 0.3]), 0.5)
-    array([-1.5,  0. ])
-    """
-    v = np.ascontiguousarray(v)
-    steps = np.empty_like(v)
-    steps[:] = step
-    out = np.empty_like(v)
-    _proximal_point(penalty, v, steps, out)
-    return out

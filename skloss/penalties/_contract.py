@@ -37,8 +37,14 @@ def register(name):
     -------
     callable
         Decorator of a ``NamedTuple`` class, which makes its instances compare by type
-        and parameters. A method ``check`` of the class may raise ValueError when a
-        parameter is out of range.
+        and parameters. The attribute ``allowed`` of the class, a dict, may say which
+        values its parameters take (`skloss._values.Allowed`), a method ``check`` may
+        raise ValueError when they do not go together.
+
+    Raises
+    ------
+    ValueError
+        If another class has the name already.
 
     Examples
     --------

@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 from skloss._jit import dispatched
+from skloss._values import NONNEGATIVE, SHARE, Allowed
 from skloss.penalties._contract import (
     conjugate,
     dual_scale,
@@ -20,25 +21,6 @@ from skloss.penalties._contract import (
 )
 
 __all__ = ["L1", "L2", "Box", "ElasticNet", "NonNegative"]
-
-
-def _check_alpha(self):
-    """Raise ValueError if alpha is out of range."""
-    if not (math.isfinite(self.alpha) and self.alpha >= 0):
-        raise ValueError(
-            f"alpha of {type(self).__name__} must be finite and at least 0; "
-            f"got {self.alpha!r}."
-        )
-
-
-def _check_elastic_net(self):
-    """Raise ValueError if alpha or l1_ratio is out of range."""
-    _check_alpha(self)
-    if not 0 <= self.l1_ratio <= 1:
-        raise ValueError(
-            f"l1_ratio of {type(self).__name__} must be in [0, 1]; "
-            f"got {self.l1_ratio!r}."
-        )
 
 
 @register("l1")
@@ -59,7 +41,7 @@ class L1(NamedTuple):
 
     alpha: float = 1.0
 
-    check = _check_alpha
+    allowed = {"alpha": NONNEGATIVE}
 
 
 @register("l2")
@@ -80,7 +62,7 @@ class L2(NamedTuple):
 
     alpha: float = 1.0
 
-    check = _check_alpha
+    allowed = {"alpha": NONNEGATIVE}
 
 
 @register("elasticnet")
@@ -94,7 +76,7 @@ class ElasticNet(NamedTuple):
     alpha : float, default=1.0
         Strength, at least 0.
     l1_ratio : float, default=0.5
-        1 is the lasso, 0 is ridge.
+        From 0, which is ridge, to 1, which is the lasso.
 
     Examples
     --------
@@ -106,7 +88,7 @@ class ElasticNet(NamedTuple):
     alpha: float = 1.0
     l1_ratio: float = 0.5
 
-    check = _check_elastic_net
+    allowed = {"alpha": NONNEGATIVE, "l1_ratio": SHARE}
 
 
 @register("nonnegative")
@@ -118,7 +100,7 @@ class NonNegative(NamedTuple):
     alpha : float, default=0.0
         Strength of the elastic net, at least 0.
     l1_ratio : float, default=1.0
-        1 is the lasso, 0 is ridge.
+        From 0, which is ridge, to 1, which is the lasso.
 
     Examples
     --------
@@ -130,7 +112,7 @@ class NonNegative(NamedTuple):
     alpha: float = 0.0
     l1_ratio: float = 1.0
 
-    check = _check_elastic_net
+    allowed = {"alpha": NONNEGATIVE, "l1_ratio": SHARE}
 
 
 @register("box")
@@ -154,10 +136,19 @@ class Box(NamedTuple):
     lower: float = 0.0
     upper: float = 1.0
 
+    # Each end of infinity leaves one side open; the other two hold no number at all.
+    allowed = {
+        "lower": Allowed("a number below inf", highest=math.inf, ends=(True, False)),
+        "upper": Allowed("a number above -inf", lowest=-math.inf, ends=(False, True)),
+    }
+
     def check(self):
         """Raise ValueError if the box is empty."""
-        if not self.lower <= self.upper:
-            raise ValueError(f"Box needs lower <= upper; got {self!r}.")
+        if self.lower > self.upper:
+            raise ValueError(
+                f"lower of Box must be at most upper; got lower={self.lower!r} and "
+                f"upper={self.upper!r}."
+            )
 
 
 # All of them are one function, a |w| + b w**2 / 2 on an interval, so that each

@@ -44,6 +44,11 @@ def _by_row(loss, y, F, v, gradient, product):
     return losses.row_value(loss, y, F), losses.row_gradient(loss, y, F, gradient)
 
 
+@kernel
+def _product(loss, y, F, v, out):
+    losses.row_curvature_product(loss, y, F, v, out)
+
+
 @pytest.mark.parametrize("row", ROWS, ids=len)
 def test_value_and_gradient(row):
     """Of all rows at once, of one row in Python, of one row in a kernel."""
@@ -126,6 +131,19 @@ def test_curvature_product(row):
         other = np.empty_like(row)
         _by_row(LOSS, 0, row, v, np.empty_like(row), other)
         np.testing.assert_allclose(other, out, rtol=1e-13, atol=1e-18)
+
+
+@pytest.mark.parametrize("row", ROWS[:5], ids=len)
+def test_curvature_product_in_place(row):
+    p = exact(0, row)[1]
+    p[0] += 1
+    hessian = np.diag(p) - np.outer(p, p)
+    for product in (losses.row_curvature_product, _product):
+        for place in ("F", "v"):
+            arrays = {"F": row.copy(), "v": RANDOM.standard_normal(row.size)}
+            expected = hessian @ arrays["v"]
+            product(LOSS, 0, arrays["F"], arrays["v"], arrays[place])
+            np.testing.assert_allclose(arrays[place], expected, atol=1e-14 * row.size)
 
 
 @pytest.mark.parametrize("row", ROWS[:3], ids=len)

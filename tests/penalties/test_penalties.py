@@ -249,24 +249,122 @@ def test_get():
 
 
 @pytest.mark.parametrize(
-    "bad, message",
+    "bad, error, words",
     [
-        (L1(-1.0), "alpha of L1"),
-        (L2(math.inf), "alpha of L2"),
-        (ElasticNet(math.nan), "alpha of ElasticNet"),
-        (ElasticNet(1.0, 1.5), "l1_ratio of ElasticNet"),
-        (NonNegative(1.0, -0.1), "l1_ratio of NonNegative"),
-        (Box(2.0, 1.0), "lower <= upper"),
+        (L1(-1.0), ValueError, ["alpha of L1", "-1.0", "at least 0"]),
+        (L1(math.nan), ValueError, ["alpha of L1", "nan", "at least 0"]),
+        (L1("x"), TypeError, ["alpha of L1", "'x'", "at least 0"]),
+        (L1(True), TypeError, ["alpha of L1", "True", "at least 0"]),
+        (L1(None), TypeError, ["alpha of L1", "None", "at least 0"]),
+        (L1(10**400), ValueError, ["alpha of L1", "finite"]),
+        (L2(math.inf), ValueError, ["alpha of L2", "inf", "finite"]),
+        (L2(np.ones(2)), TypeError, ["alpha of L2", "array", "at least 0"]),
+        (ElasticNet(math.nan), ValueError, ["alpha of ElasticNet", "nan"]),
+        (ElasticNet(1.0, 1.5), ValueError, ["l1_ratio of", "1.5", "from 0 to 1"]),
+        (ElasticNet(1.0, False), TypeError, ["l1_ratio of", "False", "from 0 to 1"]),
+        (NonNegative(1.0, -0.1), ValueError, ["l1_ratio of NonNegative", "-0.1"]),
+        (Box(2.0, 1.0), ValueError, ["lower of Box", "at most upper", "2.0", "1.0"]),
+        (Box(math.inf, math.inf), ValueError, ["lower of Box", "below inf", "inf"]),
+        (Box(-math.inf, -math.inf), ValueError, ["upper of Box", "above -inf"]),
+        (Box(math.nan, 1.0), ValueError, ["lower of Box", "nan"]),
+        (Box(0.0, math.nan), ValueError, ["upper of Box", "nan"]),
+        (Box("0", 1.0), TypeError, ["lower of Box", "'0'"]),
     ],
 )
-def test_bad_parameters(bad, message):
-    with pytest.raises(ValueError, match=message):
-        penalties.get(bad)
+def test_bad_parameters(bad, error, words):
+    for use in (
+        lambda: penalties.get(bad),
+        lambda: penalties.evaluate(bad, [1.0]),
+        lambda: penalties.proximal_point(bad, [1.0], 1.0),
+    ):
+        with pytest.raises(error) as caught:
+            use()
+        for word in words:
+            assert word in str(caught.value)
 
 
-def test_evaluate_refuses_negative_weights():
-    with pytest.raises(ValueError, match="weight"):
-        penalties.evaluate("l1", [1.0], weight=[-1.0])
+def test_ends_of_ranges_are_allowed():
+    for good in (L1(0), L2(0.0), ElasticNet(1, 0), ElasticNet(1, 1), Box(1, 1)):
+        assert penalties.get(good) == good
+    free = Box(-math.inf, math.inf)
+    assert penalties.evaluate(free, [-1e300, 1e300]) == 0.0
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ([-1.0], "must be at least 0; got -1.0"),
+        ([math.nan], "must be at least 0; got nan"),
+        ([1.0, 2.0, 3.0], r"of shape \(3,\) does not fit . of shape \(2,\)"),
+    ],
+)
+def test_bad_weights_and_steps(bad, message):
+    with pytest.raises(ValueError, match="weight " + message):
+        penalties.evaluate("l1", [1.0, 2.0], weight=bad)
+    with pytest.raises(ValueError, match="step " + message):
+        penalties.proximal_point("l1", [1.0, 2.0], bad)
+
+
+def soft_threshold(v, t):
+    return np.sign(v) * np.maximum(np.abs(v) - t, 0)
+
+
+@pytest.mark.parametrize("dtype", [int, np.int8, np.uint8, bool, np.float16, float])
+def test_proximal_points_of_any_numbers_are_float64(dtype):
+    v = np.array([0, 1, 3, 2, 0, 1]).astype(dtype)
+    before = v.copy()
+    for penalty in ("l1", L1(), L1(1)):
+        point = penalties.proximal_point(penalty, v, 0.25)
+        assert point.dtype == np.float64
+        expected = soft_threshold(v.astype(float), 0.25)
+        np.testing.assert_array_equal(point, expected)
+    np.testing.assert_array_equal(v, before)
+    np.testing.assert_array_equal(penalties.proximal_point("l1", [3, -2], 1), [2, -1])
+
+
+def test_proximal_points_keep_their_shape():
+    v = np.linspace(-2, 2, 12).reshape(3, 4)
+    step = np.array([0.1, 0.2, 0.3, 0.4])
+    for array in (v, np.asfortranarray(v), np.repeat(v, 2, axis=0)[::2]):
+        point = penalties.proximal_point("l1", array, step)
+        np.testing.assert_allclose(point, soft_threshold(v, step), rtol=1e-15)
+    assert penalties.proximal_point("l1", 3.0, 1.0).shape == ()
+
+
+def test_tiny_steps_do_not_free_float32_coefficients():
+    v = np.array([-1.0, 2.0], np.float32)
+    point = penalties.proximal_point(NonNegative(), v, 1e-300)
+    np.testing.assert_array_equal(point, [0.0, 2.0])
+
+
+def test_distances_may_be_written_into_an_input():
+    w, g, weight = np.array([0.0, 1.0, -2.0]), np.array([0.75, -0.5, 0.1]), np.ones(3)
+    expected = [0.25, 0.0, 0.4]
+    for place in range(3):
+        arrays = [w.copy(), g.copy(), weight.copy()]
+        largest = penalties.kkt_distances(L1(0.5), *arrays, arrays[place])
+        assert largest == pytest.approx(0.4)
+        np.testing.assert_allclose(arrays[place], expected, atol=1e-15)
+
+
+def test_kernels_see_one_form_of_arrays(tmp_path):
+    """Numba compiles anew for read-only and memory-mapped arrays."""
+    from skloss.penalties import _evaluation
+
+    mapped = np.memmap(tmp_path / "v", dtype=float, mode="w+", shape=(4,))
+    mapped[:] = [-2.0, -0.1, 0.1, 2.0]
+    read_only = np.array(mapped)
+    read_only.flags.writeable = False
+    for v in (np.array(mapped), read_only, mapped, np.repeat(mapped, 2)[::2]):
+        point = penalties.proximal_point(L2(2.0), v, read_only + 2.0)
+        np.testing.assert_allclose(point, mapped / (5.0 + 2.0 * mapped))
+        assert penalties.evaluate(L2(2.0), v) == pytest.approx(8.02)
+    mine = [
+        signature
+        for signature in _evaluation._proximal_point.signatures
+        if signature[0].instance_class is L2 and str(signature[1].dtype) == "float64"
+    ]
+    assert len(mine) == 1, mine
 
 
 def test_kernels_choose_by_type():
