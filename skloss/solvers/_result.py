@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skloss.solvers._checks import check_count
+
 __all__ = ["Iteration", "Recorder", "SolverResult", "warn_unless_converged"]
 
 _PATIENCE = 8  # iterations without progress after which rounding is to blame
@@ -66,9 +68,10 @@ class SolverResult:
         Value of the objective at `x`.
     n_iter : int
         Number of outer iterations.
-    status : {"converged", "max_iter", "stopped", "stalled"}
+    status : {"converged", "max_iter", "stopped", "stalled", "overflow"}
         Why the solver stopped: the tolerance was met; the iterations ran out; the
-        callback asked for it; or rounding allows no further decrease.
+        callback asked for it; rounding allows no further decrease; or numbers grew
+        beyond those of floating point, so that nothing is known of `x`.
     dual_gap : float, default=nan
         Upper bound on the distance of `objective` from its minimum; nan when the
         problem has no known dual bound.
@@ -118,6 +121,7 @@ class Recorder:
     """
 
     def __init__(self, callback, max_iter):
+        check_count("max_iter", max_iter)
         self.callback = callback
         self.max_iter = max_iter
         self.history = []
@@ -132,7 +136,12 @@ class Recorder:
         The start (``n_iter=0``) is looked at but neither recorded nor reported. A run
         has stalled when the solver says so, or when for some iterations neither the
         objective nor the violation has improved and no working set has grown.
+
+        Comparisons with nan and infinity can make any certificate come true, so that
+        nothing counts as converged whose objective or violation is not a number.
         """
+        overflow = not math.isfinite(info.objective) or math.isnan(info.kkt_violation)
+        info = info._replace(converged=info.converged and not overflow)
         stalled = stalled or self._waits_in_vain(info, n_working)
         stop = False
         if info.n_iter > 0:
@@ -144,6 +153,8 @@ class Recorder:
             self.status = "converged"
         elif stop:
             self.status = "stopped"
+        elif overflow:
+            self.status = "overflow"
         elif stalled:
             self.status = "stalled"
         elif info.n_iter >= self.max_iter:
@@ -208,6 +219,8 @@ def warn_unless_converged(result, estimator, *, advice=""):
         "max_iter": f"did not converge in {result.n_iter} iterations",
         "stalled": f"stopped improving after {result.n_iter} iterations, "
         "at the limit of floating-point accuracy",
+        "overflow": f"met numbers beyond floating point after {result.n_iter} "
+        "iterations",
     }[result.status]
     figures = {"gap": result.dual_gap, "KKT violation": result.kkt_violation}
     reached = ", ".join(

@@ -1,11 +1,24 @@
 """What solvers with separable penalties share: working sets and dual certificates."""
 
+import math
+
 import numpy as np
 
 from skloss._jit import kernel
-from skloss.penalties import conjugate, dual_scale, value
+from skloss.penalties import conjugate, dual_scale, kkt_distances, value
 
-__all__ = ["dual_reach", "grow", "penalty_gap", "vector"]
+__all__ = [
+    "FREE_TOL",
+    "ROUNDING",
+    "dual_reach",
+    "grow",
+    "penalty_gap",
+    "stationarity",
+]
+
+# Gradients are sums in which terms cancel; both are shares of those terms' size.
+ROUNDING = 64 * np.finfo(np.float64).eps  # what rounding may leave of a zero
+FREE_TOL = 1e-9  # above it, an unpenalised coordinate is not at its minimum
 
 
 @kernel
@@ -37,6 +50,19 @@ def penalty_gap(penalty, x, gradient, weight):
         else:
             gap += abs(u * x[j])
     return s, gap
+
+
+def stationarity(penalty, x, gradient, weight, distances):
+    """Write the distances from stationarity; return the largest.
+
+    Returns
+    -------
+    float
+        nan if an entry of the gradient is not a finite number, which comparisons in
+        a kernel would pass over.
+    """
+    largest = kkt_distances(penalty, x, gradient, weight, distances)
+    return largest if np.isfinite(gradient).all() else math.nan
 
 
 def dual_reach(penalty):
@@ -75,15 +101,3 @@ def grow(working, x, distances):
     n_new = min(max(50, support.size), np.count_nonzero(outside))
     worst = np.argpartition(-outside, n_new - 1)[:n_new] if n_new else support[:0]
     return np.union1d(working, worst)
-
-
-def vector(name, given, size):
-    """Copy to a float64 vector of the right size, or broadcast a number to it."""
-    vector = np.empty(size)
-    given = np.asarray(given, dtype=np.float64)
-    if given.shape not in ((), (size,)):
-        raise ValueError(f"{name} must have shape ({size},); got {given.shape}.")
-    vector[:] = given
-    if not np.isfinite(vector).all():
-        raise ValueError(f"{name} must be finite.")
-    return vector

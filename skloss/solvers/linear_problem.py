@@ -1,5 +1,6 @@
 """The average of a scalar loss over the scores of a linear model."""
 
+import functools
 import math
 
 import numpy as np
@@ -7,12 +8,12 @@ from scipy import sparse
 
 from skloss._jit import kernel
 from skloss.losses import conjugate, curvature, derivative, evaluate, get, value
-from skloss.solvers._working_set import penalty_gap, vector
+from skloss.solvers._checks import design, shares, vector
+from skloss.solvers._lowest import lowest
+from skloss.solvers._working_set import FREE_TOL, ROUNDING, penalty_gap
+from skloss.solvers.gram import DesignGram, row_parts
 
 __all__ = ["LinearProblem", "is_smooth"]
-
-_CHUNK = 4096  # rows of float32 data that are widened to float64 at a time
-_INTERCEPT_STEPS = 20
 
 
 @kernel
@@ -39,12 +40,15 @@ def _derivatives(loss, y, f, weight, first, second):
 
 
 @kernel
-def _loss_gap(loss, y, f, weight, s):
-    """Loss's part of the duality gap at the dual point s times the derivative."""
+def _loss_gap(loss, y, f, at, weight, s):
+    """Loss's part of the duality gap at scores f.
+
+    The dual point is s times the derivatives at the scores `at`.
+    """
     total = 0.0
     for i in range(f.size):
         if weight[i] > 0.0:
-            a = s * derivative(loss, y[i], f[i])
+            a = s * derivative(loss, y[i], at[i])
             gap = value(loss, y[i], f[i]) + conjugate(loss, y[i], a) - a * f[i]
             total += weight[i] * max(gap, 0.0)
     return total
@@ -61,8 +65,9 @@ class LinearProblem:
     ----------
     loss : str or named tuple
         A smooth scalar loss of `skloss.losses`.
-    X : ndarray or sparse array of shape (n, p)
-        Rows; float32 data are computed with in float64. Sparse data are kept as CSC.
+    X : array-like or sparse array of shape (n, p)
+        Rows of finite numbers; computed with in float64 whatever their dtype. Sparse
+        data are kept as CSC.
     y : array-like of shape (n,)
         Targets as the loss takes them: -1 and +1 for margin losses.
     sample_weight : array-like of shape (n,), default=None
@@ -73,7 +78,8 @@ class LinearProblem:
     Raises
     ------
     ValueError
-        If the loss has kinks, or the weights are negative or all zero.
+        If the loss has kinks, a shape is wrong, a number is not finite, the loss does
+        not take a target, or the weights are negative or all zero.
 
     Examples
     --------
@@ -88,16 +94,12 @@ class LinearProblem:
     def __init__(self, loss, X, y, sample_weight=None, *, fit_intercept=True):
         self.loss = get(loss)
         _check_smooth(self.loss)
-        self.X = X.tocsc() if sparse.issparse(X) else np.asarray(X)
+        self.X = design("X", X)
         n, self.n_features = self.X.shape
-        self.y = vector("y", y, n)
+        self.y = vector("y", y, n, broadcast=False)
         evaluate(self.loss, self.y, np.zeros(n))  # refuses targets it does not take
-        self.row_weight = vector(
-            "sample_weight", 1.0 if sample_weight is None else sample_weight, n
-        )
-        if not (self.row_weight.min() >= 0 and self.row_weight.any()):
-            raise ValueError("sample_weight must be at least 0 and not all 0.")
-        self.row_weight /= self.row_weight.sum()
+        weights = 1.0 if sample_weight is None else sample_weight
+        self.row_weight = shares("sample_weight", vector("sample_weight", weights, n))
         self.fit_intercept = fit_intercept
         self.size = self.n_features + bool(fit_intercept)
 
@@ -151,13 +153,7 @@ class LinearProblem:
             Scores.
         """
         coef, intercept = self.split(x)
-        support = np.flatnonzero(coef)
-        if 4 * support.size < self.n_features:
-            return self._widen(self.X[:, support]) @ coef[support] + intercept
-        if self.X.dtype != np.float64 and not sparse.issparse(self.X):
-            chunks = [chunk @ coef for chunk in self._chunks()]
-            return np.concatenate(chunks) + intercept
-        return self.X @ coef + intercept
+        return self.products(coef) + intercept
 
     def at(self, x):
         """Look at the problem at one point.
@@ -165,14 +161,58 @@ class LinearProblem:
         Parameters
         ----------
         x : ndarray of shape (size,)
-            Unknowns; the intercept is overwritten by its optimum.
+            Unknowns; the point has its own copy, with the intercept at its optimum.
 
         Returns
         -------
         LinearPoint
             Loss, gradient and quadratic model there.
         """
-        return LinearPoint(self, x, self.scores(x))
+        return LinearPoint(self, np.array(x, dtype=np.float64))
+
+    def gradient_scale(self):
+        """Size that gradient entries can have at zero: what makes them comparable.
+
+        A gradient entry is the covariance of its column with the derivatives of the
+        loss. The largest it could be, if they were perfectly correlated, is the
+        product of their standard deviations.
+
+        Returns
+        -------
+        ndarray of shape (size,)
+            That product at the point where all coefficients are 0.
+        """
+        null = self.at(np.zeros(self.size))
+        return self.spreads * self.root_mean_square(null.first)
+
+    @functools.cached_property
+    def lengths(self):
+        """Root mean square of each column, 1 for the intercept's."""
+        return self._lengths(center=False)
+
+    @functools.cached_property
+    def spreads(self):
+        """Standard deviation of each column, 1 for the intercept's.
+
+        Without an intercept, which takes care of means, it is the root mean square.
+        """
+        return self._lengths(center=True) if self.fit_intercept else self.lengths
+
+    def root_mean_square(self, terms):
+        """Root mean square over the rows.
+
+        Parameters
+        ----------
+        terms : ndarray of shape (n,)
+            The quantity in each row, times the row's weight.
+
+        Returns
+        -------
+        float
+            The weighted root mean square of the quantity.
+        """
+        counted = self.row_weight > 0
+        return math.sqrt((terms[counted] ** 2 / self.row_weight[counted]).sum())
 
     def back_product(self, r):
         """Gradient that derivatives in the scores give.
@@ -188,10 +228,9 @@ class LinearProblem:
             ``X.T @ r`` and, for the intercept, the sum of `r`.
         """
         gradient = np.empty(self.size)
-        if self.X.dtype != np.float64 and not sparse.issparse(self.X):
-            parts = (r[i : i + _CHUNK] for i in range(0, len(r), _CHUNK))
-            pairs = zip(self._chunks(), parts)
-            gradient[: self.n_features] = sum(part @ chunk for chunk, part in pairs)
+        if self._is_narrow():
+            parts = (r[rows] @ part for rows, part in row_parts(self.X))
+            gradient[: self.n_features] = sum(parts)
         else:
             gradient[: self.n_features] = self.X.T @ r
         gradient[self.n_features :] = r.sum()
@@ -212,9 +251,34 @@ class LinearProblem:
         """
         return self._widen(self.X[:, indices])
 
-    def _chunks(self):
-        for i in range(0, self.X.shape[0], _CHUNK):
-            yield self.X[i : i + _CHUNK].astype(np.float64)
+    def products(self, coef):
+        """Compute the scores of coefficients without an intercept.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (p,)
+            Coefficients.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``X @ coef``.
+        """
+        support = np.flatnonzero(coef)
+        if 4 * support.size < self.n_features:
+            return self._widen(self.X[:, support]) @ coef[support]
+        if self._is_narrow():
+            return np.concatenate([part @ coef for _, part in row_parts(self.X)])
+        return self.X @ coef
+
+    def _is_narrow(self):
+        return self.X.dtype != np.float64 and not sparse.issparse(self.X)
+
+    def _lengths(self, center):
+        lengths = np.ones(self.size)
+        gram = DesignGram(self.X, self.row_weight, center=center)
+        lengths[: self.n_features] = np.sqrt(gram.diagonal())
+        return lengths
 
     @staticmethod
     def _widen(block):
@@ -230,15 +294,53 @@ class LinearPoint:
         The problem.
     x : ndarray of shape (size,)
         The unknowns; the intercept is moved to its minimum given the coefficients.
-    scores : ndarray of shape (n,)
-        Scores at `x`.
     """
 
-    def __init__(self, problem, x, scores):
-        self.problem, self.x, self.scores = problem, x, scores
-        self.first, self.second = np.empty((2, scores.size))
-        self._settle_intercept()
+    def __init__(self, problem, x):
+        self.problem, self.x = problem, x
+        coef, intercept = problem.split(x)
+        # Always computed from x: kept up to date by adding to them, scores would
+        # drift away from it.
+        products = problem.products(coef)
+        self.start = products + intercept
+        if problem.fit_intercept:
+            x[-1] += lowest(self.shift)
+            self.scores = products + x[-1]
+        else:
+            self.shift(0.0)
+            self.scores = self.settled
+        args = problem.loss, problem.y, self.scores, problem.row_weight
+        self.loss = _loss(*args)
         self.gradient = problem.back_product(self.first)
+
+    def shift(self, change):
+        """Change the intercept; tell `lowest` of the loss as a function of that."""
+        problem = self.problem
+        # Scores that cancel large numbers are finer than the intercept's digits. The
+        # dual point needs all of them; `scores` are then those of x itself.
+        self.settled = self.start + change
+        self.first, self.second = np.empty((2, self.settled.size))
+        arrays = problem.row_weight, self.first, self.second
+        value = _derivatives(problem.loss, problem.y, self.settled, *arrays)
+        slope, bend = float(self.first.sum()), float(self.second.sum())
+        terms = np.abs(self.first).sum() + self.second @ np.abs(self.start)
+        self.noise = 4 * np.finfo(float).eps * float(terms + bend * abs(change))
+        return value, slope, bend, self.noise
+
+    def rounding(self):
+        """Bound what rounding may leave of gradient entries that are zero.
+
+        Returns
+        -------
+        ndarray of shape (size,)
+            By the size of the terms that gradients, and in them scores, are sums of.
+        """
+        problem = self.problem
+        rms = problem.root_mean_square
+        scores = problem.lengths @ np.abs(self.x)
+        own = problem.lengths * rms(self.first)
+        # What all scores have in common the intercept takes away.
+        return ROUNDING * (own + problem.spreads * rms(self.second) * scores)
 
     def along(self, direction):
         """Prepare the line search: value and new point at any step length."""
@@ -249,8 +351,7 @@ class LinearPoint:
             return _loss(problem.loss, problem.y, scores, problem.row_weight)
 
         def point_at(length):
-            x = self.x + length * direction
-            return LinearPoint(problem, x, self.scores + length * moved)
+            return LinearPoint(problem, self.x + length * direction)
 
         return loss_at, point_at
 
@@ -288,7 +389,10 @@ class LinearPoint:
             return _gram(columns, d, None), self.gradient[working], lambda step: step
         columns = problem.columns(working[:-1])
         total = d.sum()
-        mean = (columns.T @ d) / max(total, 1e-300)
+        share = d / max(total, 1e-300)
+        mean = columns.T @ share
+        if not sparse.issparse(columns):  # so that constant columns are centred to 0
+            mean += (columns - mean).T @ share
         Q = np.zeros((working.size, working.size))
         Q[:-1, :-1] = _gram(columns, d, mean)
         Q[-1, -1] = total
@@ -307,34 +411,23 @@ class LinearPoint:
         problem = self.problem
         if not conjugate.supports(problem.loss):
             return math.nan
-        free = np.abs(self.gradient[weight == 0]).max(initial=0.0)
-        if free > 1e-9 * np.abs(self.first).sum():
+        if not self._free_have_settled(weight):
             return math.inf
         s, gap = penalty_gap(penalty, self.x, self.gradient, weight)
-        args = problem.loss, problem.y, self.scores, problem.row_weight, s
-        return gap + _loss_gap(*args)
+        scores = self.scores, self.settled
+        return gap + _loss_gap(problem.loss, problem.y, *scores, problem.row_weight, s)
 
-    def _settle_intercept(self):
-        """Newton's method in the intercept alone, as the dual requires, O(n) a step."""
-        problem = self.problem
-        arrays = problem.row_weight, self.first, self.second
-        self.loss = _derivatives(problem.loss, problem.y, self.scores, *arrays)
-        if not problem.fit_intercept:
-            return
-        for _ in range(_INTERCEPT_STEPS):
-            slope, bend = self.first.sum(), self.second.sum()
-            if abs(slope) <= 1e-15 * np.abs(self.first).sum() or bend <= 0:
-                return
-            step = -slope / bend
-            scores = self.scores + step
-            first, second = np.empty((2, scores.size))
-            arrays = problem.row_weight, first, second
-            loss = _derivatives(problem.loss, problem.y, scores, *arrays)
-            if not (loss <= self.loss and abs(first.sum()) < 0.9 * abs(slope)):
-                return
-            self.x[-1] += step
-            self.scores, self.loss = scores, loss
-            self.first, self.second = first, second
+    def _free_have_settled(self, weight):
+        """Whether the unpenalised are at their minimum, where alone a dual exists."""
+        problem, n_features = self.problem, self.problem.n_features
+        size = FREE_TOL * problem.root_mean_square(self.first)
+        if problem.fit_intercept and not abs(self.gradient[-1]) <= size + self.noise:
+            return False
+        free = np.flatnonzero(weight[:n_features] == 0)
+        if not free.size:
+            return True
+        limit = problem.spreads * size + self.rounding()
+        return bool((np.abs(self.gradient) <= limit)[free].all())
 
 
 def _gram(columns, d, mean):
@@ -342,7 +435,10 @@ def _gram(columns, d, mean):
     if sparse.issparse(columns):
         Q = (columns.T @ columns.multiply(d[:, None])).toarray()
         if mean is not None:
+            squares = Q.diagonal().copy()
             Q -= d.sum() * np.outer(mean, mean)
+            constant = Q.diagonal() <= 1e-14 * squares  # but for rounding
+            Q[constant] = Q[:, constant] = 0.0
         return np.ascontiguousarray((Q + Q.T) / 2)
     if mean is not None:
         columns -= mean

@@ -18,6 +18,9 @@ _MAX_TRIALS = 30
 # Differences of the objective below this share of it are rounding, which must not
 # reject a step that still shrinks the gradient.
 _ROUNDING = 8 * np.finfo(np.float64).eps
+# A step cut below this share, or a linear solve at its limit of products, twice in a
+# row: the directions are not what they claim to be.
+_SHORT_STEP = 0.5
 # The linear systems are solved to 0.3 at first and more accurately as the gradient
 # shrinks, which makes the convergence of order 3/2.
 _LARGEST_RTOL = 0.3
@@ -178,6 +181,19 @@ class NewtonProblem:
         """
         return False
 
+    def sharpen(self):
+        """Compute directions more accurately from now on, if there is a way.
+
+        The solver asks for it when directions lead nowhere: steps stay short, linear
+        solves do not end, or the objective stops improving.
+
+        Returns
+        -------
+        bool
+            False when there is nothing more, the default.
+        """
+        return False
+
 
 def conjugate_gradient(product, target, precondition, *, rtol, max_products=150):
     """Solve ``A x = target`` by preconditioned conjugate gradients.
@@ -295,6 +311,7 @@ class _NewtonCG:
         self.history = []
         self.first_size = None
         self.gap = math.nan
+        self.doubtful = False
 
     def run(self):
         self._look()
@@ -338,12 +355,13 @@ class _NewtonCG:
         direction, n_products = self._direction()
         slope = float(np.vdot(self.gradient, direction))
         before = problem.objective, self.gap
-        step = self._search(direction, slope) if slope < 0 else 0.0
+        descends = -math.inf < slope < 0 and np.isfinite(direction).all()
+        step = self._search(direction, slope) if descends else 0.0
         decrease = -0.5 * slope
         refined = False
         if step == 0.0 or decrease <= problem.resolution * abs(problem.objective):
             refined = problem.refine()
-        if step == 0.0 and not refined:
+        if step == 0.0 and not (refined or problem.sharpen()):
             return "stalled"
         self._look()
         if not self.bounded:
@@ -351,10 +369,29 @@ class _NewtonCG:
         status = self._certified()
         if step == 0.0:
             return status
-        stuck = problem.objective >= before[0] and not self.gap < 0.5 * before[1]
-        if status is None and stuck and not refined and not problem.refine():
+        stuck = status is None and not refined and not self._progressed(*before)
+        if stuck and not (problem.refine() or problem.sharpen()):
             status = "stalled"
-        return self._report(status, n_products, step)
+        elif stuck:
+            self._look()
+            status = self._certified()
+        status = self._report(status, n_products, step)
+        if status is None:
+            self._doubt(n_products, step)
+        return status
+
+    def _progressed(self, objective, gap):
+        """Whether the last step made either smaller by more than rounding."""
+        least = _ROUNDING * abs(objective)
+        return self.problem.objective < objective - least or self.gap < 0.5 * gap
+
+    def _doubt(self, n_products, step):
+        """Ask for better directions after two steps in a row that speak for it."""
+        doubtful = step < _SHORT_STEP or n_products >= self.max_products
+        if doubtful and self.doubtful and self.problem.sharpen():
+            self._look()
+            doubtful = False
+        self.doubtful = doubtful
 
     def _direction(self):
         precondition = self.problem.preconditioner()
@@ -362,13 +399,14 @@ class _NewtonCG:
         size = math.sqrt(max(float(np.vdot(target, precondition(target))), 0.0))
         self.first_size = self.first_size or size or 1.0
         rtol = min(_LARGEST_RTOL, math.sqrt(size / self.first_size))
-        return conjugate_gradient(
-            self.problem.hessian_product,
-            target,
-            precondition,
-            rtol=rtol,
-            max_products=self.max_products,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # `_iterate` will see
+            return conjugate_gradient(
+                self.problem.hessian_product,
+                target,
+                precondition,
+                rtol=rtol,
+                max_products=self.max_products,
+            )
 
     def _search(self, direction, slope):
         """Armijo backtracking; returns the step, 0 when there is no decrease."""
@@ -403,7 +441,7 @@ class _NewtonCG:
                 "objective": info.objective,
                 "dual_gap": info.dual_gap,
                 "n_products": n_products,
-                "step": step,
+                "step": float(step),
             }
         )
         if self.callback is not None and self.callback(info) and status is None:

@@ -4,16 +4,11 @@ import math
 
 import numpy as np
 
-from skloss.penalties import (
-    get,
-    kkt_distances,
-    piece,
-    proximal_point,
-    total,
-)
+from skloss.penalties import get, piece, proximal_point, total
 from skloss.solvers._active_set import minimize_block
+from skloss.solvers._checks import check_tol, indices, vector
 from skloss.solvers._result import Iteration, Recorder
-from skloss.solvers._working_set import dual_reach, grow, vector
+from skloss.solvers._working_set import dual_reach, grow, stationarity
 
 __all__ = ["prox_newton"]
 
@@ -43,10 +38,11 @@ def prox_newton(
     Parameters
     ----------
     problem : LinearProblem or alike
-        The smooth part. It has `size`, ``penalty_weight(weight)`` and ``at(x)``, which
-        returns a point with `x`, `loss`, `gradient`, ``model(working, damping)``,
-        ``along(direction)``, ``has_flat_rows()`` and ``dual_gap(penalty, weight)``;
-        see `skloss.solvers.LinearProblem` for what each means.
+        The smooth part. It has `size`, ``penalty_weight(weight)``,
+        ``gradient_scale()`` and ``at(x)``, which returns a point with `x`, `loss`,
+        `gradient`, ``model(working, damping)``, ``along(direction)``,
+        ``has_flat_rows()``, ``rounding()`` and ``dual_gap(penalty, weight)``; see
+        `skloss.solvers.LinearProblem` for what each means.
     penalty : str or named tuple
         A convex penalty of `skloss.penalties`.
     weight : array-like of shape (n_penalised,), default=None
@@ -57,8 +53,9 @@ def prox_newton(
         Coordinates likely to be nonzero, in addition to those of `x0`.
     tol : float, default=1e-8
         Stop when the duality gap is at most `tol` times the objective's size. Where
-        there is no gap, stop when the violation of stationarity is at most `tol`
-        times the largest gradient entry met.
+        there is no gap, stop when each coordinate's violation of stationarity is at
+        most `tol` times the size its gradient entry could have at zero
+        (`LinearProblem.gradient_scale`), wherever the start, or rounding.
     max_iter : int, default=100
         Largest number of Newton steps.
     callback : callable, default=None
@@ -73,7 +70,8 @@ def prox_newton(
     Raises
     ------
     ValueError
-        If shapes do not match or a number is not finite.
+        If shapes do not match, a weight or `tol` is negative, or a number is not
+        finite.
 
     References
     ----------
@@ -91,9 +89,10 @@ def prox_newton(
     >>> result.converged, float(result.x[1])
     (True, 0.0)
     """
+    check_tol(tol)
+    recorder = Recorder(callback, max_iter)
     run = _Run(problem, get(penalty), weight, tol)
     point = problem.at(run.start(x0))
-    recorder = Recorder(callback, max_iter)
     working = run.first_working_set(working_set)
     stalled = False
     for n_iter in range(max_iter + 1):
@@ -119,40 +118,49 @@ class _Run:
         self.tol = tol
         self.distances = np.empty(problem.size)
         self.has_gap = dual_reach(penalty) > 0.0
-        self.gradient_scale = 0.0
+        self.gradient_scale = None
         self.damping = None
 
     def start(self, x0):
-        """Project the start on the constraints."""
+        """Project the start on the constraints; zero it where it has no effect."""
         x = vector("x0", 0.0 if x0 is None else x0, self.problem.size)
+        if x.any():  # the model is flat there, and would leave it where it is
+            x[self._scale() == 0.0] = 0.0
         return proximal_point(self.penalty, x, np.where(self.weight > 0, 1e-300, 0.0))
 
     def first_working_set(self, hint):
         """Free and hinted coordinates; all where sparsity is not to be expected."""
+        hint = indices("working_set", hint, self.problem.size)
         lower, upper, _, _ = piece(self.penalty, 0.0)
         if self.problem.size <= _ALL_AT_ONCE or lower < 0.0 < upper:
             return np.arange(self.problem.size)
-        hint = np.asarray([] if hint is None else hint, dtype=np.intp)
         return np.union1d(hint, np.flatnonzero(self.weight == 0))
 
     def certify(self, point, n_iter):
         """Objective, stationarity and duality gap of a point."""
         x, weight = point.x, self.weight
-        violation = kkt_distances(
+        violation = stationarity(
             self.penalty, x, point.gradient, weight, self.distances
         )
         if n_iter == 0:
             self.first_violation = violation
-        largest = np.abs(point.gradient).max(initial=0.0)
-        self.gradient_scale = max(self.gradient_scale, largest)
         objective = point.loss + total(self.penalty, x, weight)
         gap = point.dual_gap(self.penalty, weight) if self.has_gap else math.nan
         if math.isnan(gap):
-            converged = violation <= self.tol * self.gradient_scale
+            converged = self._is_stationary(point)
         else:
             converged = gap <= self.tol * abs(objective)
         n_active = int(np.count_nonzero(x))
         return Iteration(n_iter, x, objective, gap, violation, n_active, converged)
+
+    def _is_stationary(self, point):
+        limit = self.tol * self._scale() + point.rounding()
+        return bool((self.distances <= limit).all())
+
+    def _scale(self):
+        if self.gradient_scale is None:
+            self.gradient_scale = self.problem.gradient_scale()
+        return self.gradient_scale
 
     def step(self, point, working, info):
         """One Newton step; None if rounding hides every decrease."""

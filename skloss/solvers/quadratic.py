@@ -4,10 +4,18 @@ import math
 
 import numpy as np
 
-from skloss.penalties import get, kkt_distances, proximal_point, total
+from skloss.penalties import get, proximal_point, total
 from skloss.solvers._active_set import minimize_block
+from skloss.solvers._checks import check_finite, check_tol, indices, vector
 from skloss.solvers._result import Iteration, Recorder
-from skloss.solvers._working_set import dual_reach, grow, penalty_gap, vector
+from skloss.solvers._working_set import (
+    FREE_TOL,
+    ROUNDING,
+    dual_reach,
+    grow,
+    penalty_gap,
+    stationarity,
+)
 from skloss.solvers.gram import as_gram
 
 __all__ = ["gram_descent"]
@@ -73,7 +81,8 @@ def gram_descent(
     Raises
     ------
     ValueError
-        If shapes do not match, a weight is negative, or a number is not finite.
+        If shapes do not match, a weight or `tol` is negative, or a number is not
+        finite.
 
     References
     ----------
@@ -90,13 +99,13 @@ def gram_descent(
     >>> result.x.tolist()
     [1.5, 0.0]
     """
+    check_tol(tol)
+    recorder = Recorder(callback, max_iter)
     problem = _Quadratic(G, c, get(penalty), weight, y_squared)
     x = problem.start(x0)
-    working = np.arange(problem.size)
-    if problem.size > _ALL_AT_ONCE:
-        hint = [] if working_set is None else working_set
-        working = np.union1d(np.asarray(hint, dtype=np.intp), problem.free)
-    recorder = Recorder(callback, max_iter)
+    working = np.union1d(indices("working_set", working_set, x.size), problem.free)
+    if problem.size <= _ALL_AT_ONCE:
+        working = np.arange(problem.size)
     for n_iter in range(max_iter + 1):
         info = problem.certify(x, n_iter, tol)
         if recorder.ends(info, n_working=working.size):
@@ -113,10 +122,16 @@ class _Quadratic:
         self.gram = as_gram(G)
         self.size = self.gram.size
         self.penalty = penalty
-        self.c = vector("c", c, self.size)
+        self.diagonal = np.asarray(self.gram.diagonal(), dtype=np.float64)
+        check_finite("diagonal of G", self.diagonal)
+        self.c = vector("c", c, self.size, broadcast=False)
         self.weight = vector("weight", 1.0 if weight is None else weight, self.size)
         if self.size and self.weight.min() < 0:
             raise ValueError(f"weight must not be negative; got {self.weight.min()}.")
+        if y_squared is not None and not 0 <= y_squared < math.inf:
+            raise ValueError(
+                f"y_squared must be finite and at least 0; got {y_squared!r}."
+            )
         self.y_squared = y_squared
         self.free = np.flatnonzero(self.weight == 0)
         reach = dual_reach(penalty)
@@ -127,7 +142,7 @@ class _Quadratic:
     def start(self, x0):
         """Project the start on the constraints; zero it where G is zero."""
         x = vector("x0", 0.0 if x0 is None else x0, self.size)
-        x[self.gram.diagonal() <= 0] = 0.0
+        x[self.diagonal <= 0] = 0.0
         # An infinitesimal step of the prox projects on the constraints.
         return proximal_point(self.penalty, x, np.where(self.weight > 0, 1e-300, 0.0))
 
@@ -145,10 +160,8 @@ class _Quadratic:
 
     def certify(self, x, n_iter, tol):
         """Gradient, distances from stationarity, duality gap."""
-        gradient = self._refit_free(x, self.gram.product(x) - self.c)
-        violation = kkt_distances(
-            self.penalty, x, gradient, self.weight, self.distances
-        )
+        gradient, free_gap = self._refit_free(x, self.gram.product(x) - self.c)
+        violation = stationarity(self.penalty, x, gradient, self.weight, self.distances)
         linear, curved = self.c @ x, gradient @ x
         objective = 0.5 * (curved - linear) + total(self.penalty, x, self.weight)
         gap = math.nan
@@ -158,7 +171,7 @@ class _Quadratic:
             residual = 0.0 if self.y_squared is None else self.y_squared
             residual = max(residual - linear + curved, 0.0)
             s, gap = penalty_gap(self.penalty, x, gradient, self.weight)
-            gap = float(gap + 0.5 * residual * (1.0 - s) ** 2)
+            gap = float(gap + 0.5 * residual * (1.0 - s) ** 2) + free_gap
             scale = abs(objective) if self.y_squared is None else self.y_squared
             converged = gap <= tol * scale
         else:
@@ -169,11 +182,25 @@ class _Quadratic:
         )
 
     def _refit_free(self, x, gradient):
-        """Minimise exactly over the unpenalised coordinates, as the dual requires."""
+        """Minimise exactly over the unpenalised coordinates, as the dual requires.
+
+        Returns the gradient and 0, or inf if it did not vanish where it must.
+        """
         free = self.free
-        if not np.abs(gradient[free]).max(initial=0.0) > 1e-14 * self.c_scale:
-            return gradient
-        step = np.zeros(self.size)
-        step[free] = np.linalg.lstsq(self.gram.block(free), -gradient[free])[0]
-        x += step
-        return gradient + self.gram.product(step)
+        # The terms that the gradient is a sum of, since |G_jk|^2 <= G_jj G_kk.
+        lengths = np.sqrt(np.maximum(self.diagonal, 0.0))
+        terms = np.abs(self.c[free]) + lengths[free] * (lengths @ np.abs(x))
+        if (np.abs(gradient[free]) > ROUNDING * terms).any() and np.isfinite(
+            terms
+        ).all():
+            # In columns of equal length, or the short ones would count for nothing.
+            unit = 1.0 / np.where(lengths[free] > 0, lengths[free], 1.0)
+            block = self.gram.block(free) * np.outer(unit, unit)
+            step = np.zeros(self.size)
+            step[free] = unit * np.linalg.lstsq(block, -unit * gradient[free])[0]
+            x += step
+            gradient = gradient + self.gram.product(step)
+            terms += lengths[free] * (lengths @ np.abs(step))
+        settled = np.abs(gradient[free]) <= FREE_TOL * terms
+        settled |= lengths[free] == 0  # where c can only be rounding
+        return gradient, 0.0 if settled.all() else math.inf

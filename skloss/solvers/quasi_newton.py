@@ -5,6 +5,7 @@ import math
 import numpy as np
 from scipy.optimize import minimize
 
+from skloss.solvers._checks import check_count, check_finite, check_tol
 from skloss.solvers._result import Iteration, Recorder
 
 __all__ = ["lbfgs"]
@@ -15,6 +16,7 @@ def lbfgs(
     x0,
     *,
     dual_gap=None,
+    reference=None,
     tol=1e-8,
     max_iter=1000,
     memory=10,
@@ -34,10 +36,14 @@ def lbfgs(
         Start, of any shape.
     dual_gap : callable, default=None
         ``dual_gap(x, gradient)`` bounds the distance of the value from its minimum.
+    reference : array-like, default=None
+        Point of the shape of `x0` whose gradient says how large gradients are, used
+        without `dual_gap`; None means zero. Not `x0`: the better the start, the
+        smaller its gradient, and the worse, the less the rest would mean beside it.
     tol : float, default=1e-8
         Stop when the gap is at most `tol` times the value's size or, without
         `dual_gap`, when the largest gradient entry is at most `tol` times the largest
-        met.
+        at `reference`.
     max_iter : int, default=1000
         Largest number of iterations.
     memory : int, default=10
@@ -49,6 +55,12 @@ def lbfgs(
     -------
     SolverResult
         `kkt_violation` is the largest gradient entry.
+
+    Raises
+    ------
+    ValueError
+        If `x0`, `reference` or the gradient there is not finite, or an option is out
+        of range.
 
     References
     ----------
@@ -64,8 +76,14 @@ def lbfgs(
     >>> lbfgs(cosh, np.zeros(3)).x.round(6).tolist()
     [1.0, 1.0, 1.0]
     """
-    watch = _Watch(function, np.array(x0, dtype=np.float64), dual_gap, tol)
+    check_tol(tol)
+    check_count("memory", memory, 1)
     recorder = Recorder(callback, max_iter)
+    x0 = np.array(x0, dtype=np.float64)
+    check_finite("x0", x0)
+    watch = _Watch(function, x0, dual_gap, tol)
+    if dual_gap is None:
+        watch.set_scale(np.zeros(x0.shape) if reference is None else reference)
     info = watch.certify(watch.x0.ravel(), 0)
     if recorder.ends(info):
         return recorder.result(info)
@@ -100,12 +118,25 @@ class _Watch:
         self.x0 = x0
         self.dual_gap = dual_gap
         self.tol = tol
-        self.gradient_scale = 0.0
         self.last = None
+
+    def set_scale(self, reference):
+        """Measure how large gradients are."""
+        reference = np.array(reference, dtype=np.float64)
+        if reference.shape != self.x0.shape:
+            raise ValueError(
+                f"reference must have the shape of x0, {self.x0.shape}; got "
+                f"{reference.shape}."
+            )
+        check_finite("reference", reference)
+        self.evaluate(reference.ravel())
+        gradient = self.last[2]
+        check_finite("the gradient at reference", gradient)
+        self.gradient_scale = np.abs(gradient).max(initial=0.0)
 
     def evaluate(self, x):
         value, gradient = self.function(x.reshape(self.x0.shape))
-        gradient = np.asarray(gradient, dtype=np.float64)
+        gradient = np.array(gradient, dtype=np.float64)  # it may be written again
         self.last = x.copy(), float(value), gradient
         return float(value), gradient.ravel()
 
@@ -114,7 +145,6 @@ class _Watch:
             self.evaluate(x)
         _, value, gradient = self.last
         violation = float(np.abs(gradient).max(initial=0.0))
-        self.gradient_scale = max(self.gradient_scale, violation)
         x, gap = x.reshape(self.x0.shape), math.nan
         if self.dual_gap is None:
             converged = violation <= self.tol * self.gradient_scale

@@ -1,5 +1,7 @@
 """Newton-CG on problems whose minimisers are known independently."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -161,6 +163,54 @@ def test_refines_before_it_claims_convergence(data):
     best = newton_cg(Ridge(*data, 1e-3), tol=1e-14).objective
     assert result.converged
     assert result.objective == pytest.approx(best, rel=1e-10)
+
+
+class Blurred(Ridge):
+    """Its Hessian products are wrong by up to a half until `sharpen`."""
+
+    sharp = False
+
+    def hessian_product(self, V):
+        product = super().hessian_product(V)
+        if self.sharp:
+            return product
+        blur = 1 - 0.5 * np.sign(np.sin(1e4 * np.arange(len(V)))) * (V > 0)
+        return product * blur
+
+    def sharpen(self):
+        self.sharp, done = True, self.sharp
+        return not done
+
+
+@pytest.mark.parametrize("max_products", [9, 150])
+def test_asks_for_better_directions_before_it_gives_up(data, max_products):
+    best = newton_cg(Ridge(*data, 1e-5), tol=1e-14).objective
+    problem = Blurred(*data, 1e-5)
+    result = newton_cg(problem, tol=1e-12, max_products=max_products)
+    assert problem.sharp
+    assert result.converged
+    assert result.objective == pytest.approx(best, rel=1e-12)
+
+
+def test_good_directions_are_not_doubted(data):
+    problem = Blurred(*data, 1e-3)
+    problem.hessian_product = lambda V: Ridge.hessian_product(problem, V)
+    assert newton_cg(problem, tol=1e-12).converged
+    assert not problem.sharp
+
+
+def test_directions_that_overflow_end_the_search(data):
+    class Overflowing(Ridge):
+        def hessian_product(self, V):
+            return V * 1e-310
+
+    start = Ridge(*data, 1e-3).objective
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = newton_cg(Overflowing(*data, 1e-3), tol=1e-12)
+    assert result.status == "stalled"
+    assert np.isfinite(result.x).all()
+    assert result.objective <= start
 
 
 def test_conjugate_gradient_solves_in_as_many_products_as_eigenvalues(rng):

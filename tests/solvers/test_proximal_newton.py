@@ -325,3 +325,23 @@ def test_bad_arguments():
         prox_newton(problem, "l1", weight=[-1.0, 1.0])
     with pytest.raises(ValueError, match="x0 must have shape"):
         prox_newton(problem, "l1", x0=[0.0])
+    for change, message in [
+        ({"weight": [np.nan, 1.0]}, "weight must be finite"),
+        ({"x0": [0.0, np.inf, 0.0]}, "x0 must be finite"),
+        ({"tol": np.nan}, "tol must be .* nan"),
+        ({"tol": -1.0}, "tol must be .* -1"),
+        ({"max_iter": -1}, "max_iter must be .* -1"),
+        ({"working_set": [3]}, "working_set must hold integers from 0 to 2"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            prox_newton(problem, "l1", **change)
+
+
+@pytest.mark.parametrize("penalty", [L1(0.1), L2(0.1), NonNegative()], ids=repr)
+@pytest.mark.parametrize("loss", [Poisson(), Exponential(), Squared()], ids=repr)
+def test_overflow_is_never_convergence(loss, penalty):
+    X, y = make_data(loss, n=30, p=3)
+    y = y if loss.targets == "sign" else np.abs(y)
+    problem = LinearProblem(loss, X, y, fit_intercept=False)
+    result = prox_newton(problem, penalty, x0=np.full(3, 1e200))
+    assert result.status == "overflow"

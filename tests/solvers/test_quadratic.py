@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, nnls
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet as SklearnElasticNet
 from sklearn.linear_model import Lasso
 
 from skloss.penalties import L1, L2, Box, ElasticNet, NonNegative, evaluate
-from skloss.solvers import DesignGram, gram_descent
+from skloss.solvers import (
+    DenseGram,
+    DesignGram,
+    gram_descent,
+    warn_unless_converged,
+)
+from skloss.solvers._working_set import penalty_gap, stationarity
 
 PENALTIES = [
     L1(0.1),
@@ -277,12 +284,117 @@ def test_results_are_reproducible():
     np.testing.assert_array_equal(runs[0].x, runs[1].x)
 
 
+@pytest.mark.parametrize("penalty", [L1(0.3), ElasticNet(0.3), L2(0.3)], ids=repr)
+def test_a_coordinate_without_effect_is_left_to_the_penalty(penalty):
+    """However the start and the working set would have it."""
+    G, c = np.diag([2.0, 0.0]), [1.0, 0.0]
+    for start in ([0.0, 5.0], [0.2, -1.0]):
+        result = gram_descent(G, c, penalty, x0=start, y_squared=1.0, tol=1e-12)
+        alone = gram_descent([[2.0]], [1.0], penalty, y_squared=1.0, tol=1e-12)
+        assert result.converged and result.x[1] == 0.0
+        assert result.objective == pytest.approx(alone.objective, rel=1e-12)
+
+
+def test_one_free_coordinate_is_bounded_near_its_minimum():
+    """f(x) = (x - 1)^2 / 2, whose distance to the minimum is f itself."""
+    for x in (0.9, 0.999, 1.001, 1.1):
+        for weight in (0.0, 1.0):
+            args = np.array([x]), np.array([x - 1.0]), np.array([weight])
+            scaling, gap = penalty_gap(L2(0.0 if weight == 0 else 1e-9), *args)
+            assert scaling == 1.0
+            assert gap >= (x - 1.0) ** 2 / 2
+    # A coordinate far from zero and with a slope is not certified.
+    _, gap = penalty_gap(L1(1.0), np.array([3.0]), np.array([-0.5]), np.zeros(1))
+    assert gap == 1.5
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6])
+def test_units_of_a_free_coordinate_do_not_matter(scale):
+    X, y = autoregressive(60, 8, r=0.5)
+    weight = np.array([0.0, 0.0, 1, 1, 1, 1, 1, 1])
+    options = {"weight": weight, "tol": 1e-10}
+    G, c, y_squared = least_squares(X, y)
+    expected = gram_descent(G, c, L1(0.05), y_squared=y_squared, **options)
+    X[:, 0] *= scale
+    G, c, y_squared = least_squares(X, y)
+    result = gram_descent(G, c, L1(0.05), y_squared=y_squared, **options)
+    assert result.converged
+    assert result.objective == pytest.approx(expected.objective, rel=1e-9)
+    assert result.x[0] * scale == pytest.approx(expected.x[0], rel=1e-6)
+
+
+def test_distant_means_do_no_harm():
+    X, y = autoregressive(100, 300, r=0.9)
+    c, y_squared = X.T @ y / 100, y @ y / 100
+    near = gram_descent(DesignGram(X), c, L1(0.05), y_squared=y_squared, tol=1e-9)
+    gram = DesignGram(X + 1e6, center=True)
+    far = gram_descent(gram, c, L1(0.05), y_squared=y_squared, tol=1e-9)
+    assert far.converged and far.n_iter <= near.n_iter + 1
+    np.testing.assert_allclose(far.x, near.x, atol=1e-7)
+
+
+@pytest.mark.parametrize("y_squared", [None, 1.0])
+def test_overflow_is_never_convergence(y_squared):
+    G, c = np.array([[1e300, 1e300], [1e300, 1e300]]), [1e300, -1e300]
+    result = gram_descent(G, c, L1(1.0), x0=[1e200, 0.0], y_squared=y_squared)
+    assert result.status == "overflow"
+    with pytest.warns(ConvergenceWarning, match="beyond floating point"):
+        warn_unless_converged(result, Lasso())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("place", [0, 2])
+def test_stationarity_does_not_pass_over_nan(value, place):
+    gradient = np.zeros(3)
+    gradient[place] = value
+    args = np.zeros(3), gradient, np.ones(3), np.empty(3)
+    assert math.isnan(stationarity(L1(1.0), *args))
+
+
+def test_a_gram_that_answers_nan_is_never_converged():
+    class Broken(DenseGram):
+        def product(self, w):
+            return super().product(w) * np.nan
+
+    result = gram_descent(Broken(np.eye(2)), [1.0, 2.0], L1(5.0), y_squared=5.0)
+    assert result.status == "overflow"
+    broken = Broken(np.eye(2))
+    broken.diagonal = lambda: np.array([1.0, np.nan])
+    with pytest.raises(ValueError, match="diagonal of G must be finite"):
+        gram_descent(broken, [1.0, 2.0], L1(5.0))
+
+
+def test_arguments_are_left_alone():
+    G, c = 2 * np.eye(3), np.array([1.0, -2.0, 0.5])
+    arrays = G, c, np.array([0.0, 1.0, 1.0]), np.array([9.0, 9.0, 9.0])
+    for array in arrays:
+        array.flags.writeable = False
+    result = gram_descent(G, c, L1(0.1), weight=arrays[2], x0=arrays[3], y_squared=9.0)
+    assert not any(np.shares_memory(result.x, array) for array in arrays)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
         ({"weight": [-1.0, 1.0]}, "weight"),
         ({"weight": [1.0]}, "weight must have shape"),
+        ({"weight": [np.nan, 1.0]}, "weight must be finite"),
+        ({"G": [[1.0, np.nan], [np.nan, 1.0]]}, "G must be finite"),
+        ({"G": np.diag([1.0, np.inf])}, "G must be finite"),
         ({"c": [1.0, np.nan]}, "c must be finite"),
+        ({"c": 1.0}, "c must have shape"),
+        ({"x0": [0.0, np.inf]}, "x0 must be finite"),
+        ({"y_squared": np.nan}, "y_squared must be finite .* nan"),
+        ({"y_squared": -1.0}, "y_squared must be finite .* -1"),
+        ({"tol": np.nan}, "tol must be .* nan"),
+        ({"tol": np.inf}, "tol must be .* inf"),
+        ({"tol": -1e-3}, "tol must be .* -0.001"),
+        ({"tol": "small"}, "tol must be .* 'small'"),
+        ({"max_iter": -1}, "max_iter must be .* -1"),
+        ({"max_iter": 2.5}, "max_iter must be .* 2.5"),
+        ({"working_set": [2]}, "working_set must hold integers from 0 to 1"),
+        ({"working_set": [-1]}, "working_set"),
+        ({"working_set": [True, False]}, "working_set"),
         ({"x0": [1.0, 2.0, 3.0]}, "x0"),
         ({"penalty": "lasso"}, "elasticnet"),
         ({"penalty": L1(-1.0)}, "alpha"),

@@ -89,3 +89,70 @@ def test_rounding_ends_as_stalled():
     result = lbfgs(noisy, np.full(4, -1.0), tol=1e-14)
     assert result.status == "stalled"
     assert result.objective < 0.01
+
+
+@pytest.mark.parametrize("start", [1e-3, 1.0, 1e4, 1e8])
+def test_a_far_start_buys_nothing(start):
+    """A quadratic, whose minimum is a linear system's solution."""
+    A, b = np.diag([1.0, 10.0, 100.0]), np.array([1.0, 2.0, 3.0])
+
+    def function(x):
+        return 0.5 * x @ A @ x - b @ x, A @ x - b
+
+    result = lbfgs(function, np.full(3, start), tol=1e-7)
+    assert result.converged
+    np.testing.assert_allclose(result.x, b / A.diagonal(), atol=3e-7)
+    again = lbfgs(function, result.x, tol=1e-7)
+    assert (again.status, again.n_iter) == ("converged", 0)
+
+
+def test_reference_sets_the_scale():
+    def function(x):  # not defined at zero
+        return float(np.sum(x - np.log(x))), 1.0 - 1.0 / x
+
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="at reference"):
+        lbfgs(function, np.full(2, 0.5))
+    result = lbfgs(function, np.full(2, 0.5), reference=np.full(2, 0.1), tol=1e-8)
+    assert result.converged and result.kkt_violation <= 9e-8
+    np.testing.assert_allclose(result.x, 1.0, atol=1e-7)
+
+
+def test_gradients_may_share_memory():
+    buffer = np.empty(4)
+
+    def function(x):
+        buffer[:] = rosen_der(x)
+        return rosen(x), buffer
+
+    result = lbfgs(function, np.full(4, -1.0), tol=1e-10)
+    assert result.converged
+    np.testing.assert_allclose(result.x, 1.0, rtol=1e-8)
+
+
+@pytest.mark.parametrize("gap", [None, lambda x, gradient: 0.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_never_convergence(value, gap):
+    def function(x):
+        far = np.abs(x).max() > 1
+        return (value if far else 0.5 * x @ x + x[0]), x + np.eye(2)[0]
+
+    result = lbfgs(function, np.array([5.0, 5.0]), dual_gap=gap)
+    assert result.status == "overflow"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"x0": [np.nan]}, "x0 must be finite"),
+        ({"tol": np.nan}, "tol must be .* nan"),
+        ({"tol": -1.0}, "tol must be .* -1"),
+        ({"max_iter": -1}, "max_iter must be .* -1"),
+        ({"memory": 0}, "memory must be .* 0"),
+        ({"reference": [1.0, 2.0]}, "reference must have the shape of x0"),
+        ({"reference": [np.inf]}, "reference must be finite"),
+    ],
+)
+def test_bad_input(change, message):
+    arguments = {"function": rosenbrock, "x0": [0.0]} | change
+    with pytest.raises(ValueError, match=message):
+        lbfgs(**arguments)

@@ -18,7 +18,11 @@ def result(status):
 
 @pytest.mark.parametrize(
     "status, words",
-    [("max_iter", "did not converge in 7 iterations"), ("stalled", "floating-point")],
+    [
+        ("max_iter", "did not converge in 7 iterations"),
+        ("stalled", "floating-point"),
+        ("overflow", "beyond floating point"),
+    ],
 )
 def test_warning_names_the_estimator_and_the_accuracy(status, words):
     with pytest.warns(ConvergenceWarning, match=words) as caught:
