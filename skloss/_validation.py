@@ -15,11 +15,14 @@ __all__ = [
     "combine_weights",
     "encode_labels",
     "find_classes",
+    "weight_unit",
     "working_dtype",
 ]
 
 # Integer labels within this range are looked up in a table instead of sorted.
 _TABLE_SIZE = 1 << 16
+# Sums and products of weights within this range neither overflow nor lose digits.
+_LARGEST_WEIGHT = 2.0**400
 
 
 def working_dtype(X):
@@ -119,6 +122,36 @@ def check_weights(sample_weight, n_samples, *, allow_all_zero=False):
     return weights
 
 
+def weight_unit(weights):
+    """Return a unit in which sums and products of the weights are representable.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,)
+        Checked weights, not all zero.
+
+    Returns
+    -------
+    float
+        A power of two, by which one divides exactly: 1 unless the largest weight is
+        extreme, else about that weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skloss._validation import weight_unit
+    >>> weight_unit(np.array([0.0, 3.0]))
+    1.0
+    >>> heavy = np.full(4, 2.0**1023)
+    >>> (heavy / weight_unit(heavy)).sum()
+    np.float64(4.0)
+    """
+    largest = weights.max()
+    if 1 / _LARGEST_WEIGHT <= largest <= _LARGEST_WEIGHT:
+        return 1.0
+    return float(np.ldexp(1.0, np.frexp(largest)[1] - 1))
+
+
 def find_classes(y):
     """Return the sorted distinct labels of a classification target.
 
@@ -135,7 +168,7 @@ def find_classes(y):
     Raises
     ------
     ValueError
-        If `y` is continuous or holds fewer than two classes.
+        If `y` is continuous, holds nan or infinity or fewer than two classes.
 
     Examples
     --------
@@ -150,9 +183,7 @@ def find_classes(y):
         classes = np.unique(y)
     else:
         classes = (np.flatnonzero(table) + int(y.min())).astype(y.dtype)
-    if not _are_labels(classes):
-        # On the distinct labels this says the same as on y, in no time.
-        check_classification_targets(classes)
+    _check_labels(classes)
     if len(classes) < 2:
         raise ValueError(
             "A classifier needs at least 2 classes in y; found "
@@ -161,11 +192,17 @@ def find_classes(y):
     return classes
 
 
-def _are_labels(classes):
-    """Whether these are labels beyond doubt; scikit-learn takes longer to see it."""
+def _check_labels(classes):
+    """Refuse what is no label; scikit-learn alone would take longer to see it."""
+    if classes.dtype.kind in "iubUS":
+        return
     if classes.dtype.kind == "f":
-        return bool((classes == np.floor(classes)).all())
-    return classes.dtype.kind in "iubUS"
+        infinite = classes[~np.isfinite(classes)]
+        if len(infinite):
+            raise ValueError(f"y contains {infinite[0]}; labels must be finite.")
+        classes = classes[classes != np.floor(classes)]
+    # Of more than 20 distinct labels it would say that they are too many.
+    check_classification_targets(classes[:20])
 
 
 def encode_labels(y, classes):
@@ -276,7 +313,8 @@ def combine_weights(weights, class_weight, classes, codes):
     Raises
     ------
     ValueError
-        If a class has zero weight in all, or a factor is negative or not finite.
+        If a class has zero weight in all, a factor is negative or not finite, or a
+        product overflows.
 
     Examples
     --------
@@ -301,7 +339,14 @@ def combine_weights(weights, class_weight, classes, codes):
                     "and not negative."
                 )
         check_class_totals(factors, classes, argument="class_weight")
-    return weights * factors[codes]
+    with np.errstate(over="ignore"):
+        products, totals = weights * factors[codes], totals * factors
+    if not np.isfinite(totals).all():
+        raise ValueError(
+            "class_weight is too large: its products with the weights overflow."
+        )
+    check_class_totals(totals, classes, argument="class_weight")
+    return products
 
 
 def column_scale(center, deviation):

@@ -1,3 +1,6 @@
+import warnings
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from skloss._validation import (
     combine_weights,
     encode_labels,
     find_classes,
+    weight_unit,
     working_dtype,
 )
 
@@ -74,6 +78,57 @@ def test_continuous_targets_are_refused():
         find_classes(np.array([0.1, 0.2, 0.3]))
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("others", [[0.0, 1.0], [0.5, 1.0]])
+def test_labels_that_are_not_finite_are_named(value, others):
+    with pytest.raises(ValueError, match=f"y contains {value}; labels must be finite"):
+        find_classes(np.array([*others, value]))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.arange(50),
+        np.arange(50.0),
+        np.array([f"label {i}" for i in range(50)]),
+        np.array([f"label {i}" for i in range(50)], dtype=object),
+    ],
+)
+def test_many_classes_are_no_reason_to_warn(y):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(find_classes(y)) == 50
+        with pytest.raises(ValueError, match="continuous"):
+            find_classes(np.arange(50) + 0.5)
+
+
+def test_objects_that_are_no_labels_are_refused():
+    with pytest.raises(ValueError, match="Unknown label type"):
+        find_classes(np.array([1, 2, 2], dtype=object))
+
+
+@given(
+    hnp.arrays(
+        np.float64,
+        st.integers(1, 60),
+        elements=st.floats(0, allow_nan=False, allow_infinity=False),
+    )
+)
+def test_weights_are_summed_in_their_unit(weights):
+    """Exact fractions know the sum that floats may not hold."""
+    if not weights.any():
+        return
+    unit = weight_unit(weights)
+    assert np.frexp(unit)[0] == 0.5  # a power of two
+    exact = sum(map(Fraction, weights)) / Fraction(unit)
+    assert (weights / unit).sum() == pytest.approx(float(exact), rel=1e-13)
+    assert (weights / unit).max() <= 2**400
+
+
+def test_ordinary_weights_keep_their_unit():
+    assert weight_unit(np.array([0.0, 1e-9, 1e9])) == 1
+
+
 def test_weights_default_to_one_and_numbers_are_spread():
     np.testing.assert_array_equal(check_weights(None, 3), [1, 1, 1])
     np.testing.assert_array_equal(check_weights(2, 3), [2, 2, 2])
@@ -128,6 +183,14 @@ def test_balanced_counts_the_sample_weights(rng):
     expected = compute_sample_weight("balanced", repeated)
     totals = np.bincount(y, weights=got)
     np.testing.assert_allclose(totals, np.bincount(repeated, weights=expected))
+
+
+def test_products_with_class_weights_must_be_numbers():
+    codes, classes = np.array([0, 1, 1]), np.array(["cat", "dog"])
+    with pytest.raises(ValueError, match="class_weight is too large"):
+        combine_weights(np.full(3, 1e200), {"cat": 1e200}, classes, codes)
+    with pytest.raises(ValueError, match="'cat' has a total weight of zero"):
+        combine_weights(np.array([1e-200, 1, 1]), {"cat": 1e-200}, classes, codes)
 
 
 @pytest.mark.parametrize("factor", [-1.0, np.nan, np.inf])

@@ -19,6 +19,7 @@ import numpy as np
 
 from skloss._blocks import csr_parts
 from skloss._parallel import map_row_blocks, threads_for
+from skloss._validation import weight_unit
 from skloss.linear_eval._class_moments_kernels import (
     add_powers,
     add_sparse_powers,
@@ -69,6 +70,9 @@ class ClassMoments:
         Sum of the weighted squared deviations from the class means.
     powers : CentralPowers or None
         Higher powers, where asked for.
+    unit : float
+        A power of two. All sums are of weights divided by it, so that extreme weights
+        neither overflow nor lose digits.
     """
 
     origin: np.ndarray
@@ -76,6 +80,7 @@ class ClassMoments:
     mean: np.ndarray
     within: np.ndarray
     powers: CentralPowers | None = None
+    unit: float = 1.0
 
     @property
     def is_finite(self):
@@ -89,6 +94,24 @@ class ClassMoments:
     def grand_mean(self):
         """Mean of all rows, shape (n_features,)."""
         return self.count @ (self.origin + self.mean) / self.count.sum()
+
+    def in_unit(self, unit):
+        """Return the same moments with weights in another unit."""
+        if unit == self.unit:
+            return self
+        ratio = self.unit / unit
+        powers = self.powers and CentralPowers(
+            ratio * self.powers.second,
+            ratio * self.powers.third,
+            ratio * self.powers.fourth,
+        )
+        return replace(
+            self,
+            count=ratio * self.count,
+            within=ratio * self.within,
+            powers=powers,
+            unit=unit,
+        )
 
     def moved(self, origin):
         """Return the same moments relative to other origins."""
@@ -124,6 +147,10 @@ class ClassMoments:
         A feature that is constant in a class has the same origin and mean in both, so
         that its scatter stays exactly zero.
         """
+        unit = max(self.unit, other.unit)
+        if self.unit != unit:
+            return self.in_unit(unit).merged(other)
+        other = other.in_unit(unit)
         origin = np.where(self.count[:, None] > 0, self.origin, other.origin)
         other = other.moved(origin)
         count = self.count + other.count
@@ -139,6 +166,7 @@ class ClassMoments:
             mean=self.mean + share[:, None] * gap,
             within=self.within + other.within + between,
             powers=powers,
+            unit=unit,
         )
 
 
@@ -181,6 +209,9 @@ def class_moments(blocks, codes, weights, n_classes, *, with_powers=False):
         or if a sum overflowed.
     """
     reduce_block = _sparse_block if blocks.is_sparse else _dense_block
+    unit = weight_unit(weights)
+    if unit != 1:
+        weights = weights / unit
 
     def reduce_rows(start, stop):
         rows = blocks.rows(start, stop), codes[start:stop], weights[start:stop]
@@ -194,7 +225,7 @@ def class_moments(blocks, codes, weights, n_classes, *, with_powers=False):
             _block_rows(blocks, n_classes),
             threads_for(blocks.n_bytes),
         )
-        return functools.reduce(ClassMoments.merged, parts)
+        return replace(functools.reduce(ClassMoments.merged, parts), unit=unit)
 
 
 def _block_rows(blocks, n_classes):

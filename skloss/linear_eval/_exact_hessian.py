@@ -5,8 +5,8 @@ from scipy import linalg
 
 __all__ = ["CholeskyPreconditioner"]
 
-# Added to the Hessian's diagonal, relative to its mean: the rounding of float32.
-_JITTER = 1e-7
+# Added to the Hessian's diagonal, relative to its mean: about the rounding.
+_JITTER = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-15}
 _TINY = np.finfo(np.float64).tiny
 # Numbers in the scaled copy of a block of rows; it should stay in the last cache.
 _BLOCK_SIZE = 1 << 20
@@ -70,6 +70,7 @@ def _factorise(H, ridge, fit_intercept):
     those shifts makes it definite and changes nothing elsewhere.
     """
     n_classes, size = H.shape[:2]
+    dtype = H.dtype
     H = H.astype(np.float64)
     features = np.arange(size)
     curvature = max(np.einsum("kjkj->", H) / (n_classes * size), _TINY)
@@ -79,10 +80,10 @@ def _factorise(H, ridge, fit_intercept):
     for k in range(n_classes):
         H[k, features, k, features] += penalty
     H = H.reshape(n_classes * size, -1)
-    jitter = _JITTER * curvature
+    jitter = _JITTER[dtype] * curvature
     while True:
         H.flat[:: len(H) + 1] += jitter
         try:
-            return linalg.cholesky(H, lower=True, check_finite=False).astype(np.float32)
+            return linalg.cholesky(H, lower=True, check_finite=False).astype(dtype)
         except linalg.LinAlgError:
             jitter *= 10

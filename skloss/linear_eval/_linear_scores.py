@@ -7,15 +7,105 @@ is the faster one.
 """
 
 import numpy as np
+from scipy.special import expit, log_expit
+from sklearn.base import ClassifierMixin
+from sklearn.utils import gen_batches
 
 from skloss._blocks import rows_per_block
 from skloss._jit import kernel
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._validation import as_kernel_array
 
-__all__ = ["FEW_CLASSES", "centered_scores", "log_softmax", "row_argmax", "softmax"]
+__all__ = ["FEW_CLASSES", "LinearScoresMixin", "centered_scores", "refuse_overflow"]
 
 FEW_CLASSES = 16  # up to here the compiled pass wins
+# Rows at a time in `_log_softmax`, whose workspace is as large as they are.
+_LOG_ROWS = 4096
+
+
+class LinearScoresMixin(ClassifierMixin):
+    """Predictions from scores whose softmax are the probabilities.
+
+    A subclass has ``classes_`` and ``_scores(X)``, which returns new arrays: scores of
+    shape (n_samples, n_classes), or for two classes the log-odds (n_samples,) of the
+    second.
+    """
+
+    def predict(self, X):
+        """Predict the most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self._scores(X)
+        best = _row_argmax(scores) if scores.ndim == 2 else (scores > 0).astype(np.intp)
+        return self.classes_[best]
+
+    def predict_proba(self, X):
+        """Compute class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        scores = self._scores(X)
+        if scores.ndim == 1:
+            return np.stack([expit(-scores), expit(scores)], axis=1)
+        return _softmax(scores)
+
+    def predict_log_proba(self, X):
+        """Compute the logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; accurate also where the probabilities
+            underflow.
+        """
+        scores = self._scores(X)
+        if scores.ndim == 1:
+            return np.stack([log_expit(-scores), log_expit(scores)], axis=1)
+        return _log_softmax(scores)
+
+
+def refuse_overflow(scores):
+    """Raise an error if scores of finite data are not finite.
+
+    Parameters
+    ----------
+    scores : ndarray
+        Scores.
+
+    Raises
+    ------
+    ValueError
+        If one is infinite or nan.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = scores.sum()  # finite but for a rare overflow of the sum itself
+    if not (np.isfinite(total) or np.isfinite(scores).all()):
+        raise ValueError(
+            f"The values in X are too large: a score overflows {scores.dtype}. Divide "
+            "X by a constant."
+        )
 
 
 def centered_scores(blocks, center, coef, intercept, dtype):
@@ -90,19 +180,10 @@ def _score_rows(X, center, coef, intercept, out):
 
 
 @kernel
-def row_argmax(scores):
-    """Return the column of the first largest score of each row.
+def _row_argmax(scores):
+    """Column of the first largest score of each row.
 
     NumPy's reductions along short rows take ten times as long.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_classes)
-        Scores.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), intp
     """
     out = np.empty(len(scores), np.intp)
     for i in range(len(scores)):
@@ -114,40 +195,19 @@ def row_argmax(scores):
     return out
 
 
-def softmax(scores):
-    """Turn scores into probabilities, in place.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_classes)
-        Scores; each row holds a finite one.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes)
-        `scores`.
-    """
+def _softmax(scores):
+    """Turn scores, a finite one in each row, into probabilities, in place."""
     _subtract_row_max(scores)
     np.exp(scores, out=scores)
     _divide_by_row_sum(scores)
     return scores
 
 
-def log_softmax(scores):
-    """Turn scores into log-probabilities, in place.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_classes)
-        Scores; each row holds a finite one.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes)
-        `scores`.
-    """
+def _log_softmax(scores):
+    """Turn scores, a finite one in each row, into log-probabilities, in place."""
     _subtract_row_max(scores)
-    scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    for rows in gen_batches(len(scores), _LOG_ROWS):
+        scores[rows] -= np.log(np.exp(scores[rows]).sum(axis=1, keepdims=True))
     return scores
 
 

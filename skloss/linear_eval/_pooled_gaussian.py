@@ -91,7 +91,8 @@ def pooled_gaussian(moments, *, priors, var_smoothing, shrinkage):
     intensity = shrinkage or 0.0
     if intensity == "auto":
         n_seen = np.count_nonzero(moments.count)
-        intensity = shrinkage_intensity(raw, moments.powers.fourth, total, n_seen)
+        fourth = moments.powers.fourth / total
+        intensity = shrinkage_intensity(raw, fourth, total * moments.unit, n_seen)
     epsilon = var_smoothing * raw.max()
     return PooledGaussian(
         prior=moments.count / total if priors is None else priors,

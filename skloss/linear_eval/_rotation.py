@@ -59,7 +59,10 @@ def rotate(X, weights, *, center):
     X = X.astype(np.float64)
     mean = weights @ X if center else np.zeros(X.shape[1])
     X -= mean
+    rounding = max(X.shape) * np.finfo(np.float64).eps * np.abs(X).max()
     basis, triangle = linalg.qr(
         X.T, mode="economic", overwrite_a=True, check_finite=False
     )
+    # Rows that depend on others leave rounding, which without a penalty would count.
+    triangle[np.abs(triangle).max(axis=1) <= rounding] = 0
     return Rotation(np.ascontiguousarray(triangle.T), basis, mean)

@@ -11,7 +11,9 @@ from skloss.solvers.newton_cg import NewtonProblem
 
 __all__ = ["SoftmaxRidge"]
 
-_INTERCEPT_ACCURACY = 1e-13
+_TINY = np.finfo(np.float64).tiny
+# Of the sums of residuals: relative to the loss, but no more than rounding allows.
+_INTERCEPT_ACCURACY = 1e-13, 1e-17
 _MAX_INTERCEPT_STEPS = 50
 _MAX_CENTRINGS = 3
 
@@ -55,37 +57,41 @@ class SoftmaxRidge(NewtonProblem):
     """
 
     def __init__(self, data, labels, weights, start, *, penalty, fit_intercept):
-        self.data = data
-        self.dtype = data.fast.data.dtype
         self.labels = labels
         self.weights = weights
         self.penalty = penalty
         self.fit_intercept = fit_intercept
         self.reference = start.shape[0] == 1
-        self.parameters = start
-        n_classes, n_samples = start.shape[0], labels.shape[0]
+        self.parameters = _without_shift(start)
         used = data.used
         # Columns that are left out have zeros for data; their ridge must be positive.
         self._ridge = np.full(used.shape, float(penalty > 0))
-        self._ridge[used] = penalty * data.scale[used] ** 2
-        self._ridge_fast = self._ridge.astype(self.dtype)
-        self._weights_fast = weights.astype(self.dtype)
-        self._scores = np.zeros((n_classes, n_samples))
-        self._changes = np.zeros((n_classes, n_samples), self.dtype)
-        self._probabilities = np.empty((n_classes, n_samples), self.dtype)
+        ridge = penalty * data.scale[used] * data.scale[used]
+        self._ridge[used] = np.maximum(ridge, _TINY) if penalty > 0 else 0.0
+        self._scores = np.zeros((start.shape[0], labels.shape[0]))
         self._stage = _FAST
         self.resolution = _FAST_RESOLUTION
         self._step = 0.0
         self._n_products = 0
+        self._set_data(data)
+        self._set_scores()
+
+    def _set_data(self, data):
+        """Take the data, whose fast copy sets the precision of directions."""
+        self.data = data
+        self.dtype = data.fast.data.dtype
+        self._ridge_fast = self._ridge.astype(self.dtype)
+        self._weights_fast = self.weights.astype(self.dtype)
+        self._changes = np.zeros(self._scores.shape, self.dtype)
+        self._probabilities = np.empty(self._scores.shape, self.dtype)
         self._preconditioners = Preconditioners(
             data.fast,
             self._weights_fast,
             self._ridge,
-            n_classes,
+            len(self._scores),
             reference=self.reference,
-            fit_intercept=fit_intercept,
+            fit_intercept=self.fit_intercept,
         )
-        self._set_scores()
 
     def _set_scores(self):
         T = self.parameters
@@ -154,7 +160,7 @@ class SoftmaxRidge(NewtonProblem):
             G = self._evaluate()
             if self._stage == _CENTRED and self.fit_intercept:
                 for _ in range(_MAX_CENTRINGS):
-                    if np.abs(G[:, -1]).max() <= _INTERCEPT_ACCURACY:
+                    if np.abs(G[:, -1]).max() <= self._intercept_accuracy():
                         break
                     self._centre(G[:, -1])
                     G = self._evaluate()
@@ -186,15 +192,20 @@ class SoftmaxRidge(NewtonProblem):
             if not size < previous:
                 break
             self.parameters[:, -1] += change
-            if size <= _INTERCEPT_ACCURACY:
+            if size <= self._intercept_accuracy():
                 break
+
+    def _intercept_accuracy(self):
+        relative, least = _INTERCEPT_ACCURACY
+        return max(relative * min(self._loss, 1.0), least)
 
     def dual_gap(self, gradient):
         """Primal minus dual objective at the class probabilities; nan without ridge."""
         if self.penalty == 0:
             return np.nan
         G = gradient[:, :-1]
-        return 0.5 * float(np.sum(G * G / self._ridge))
+        with np.errstate(over="ignore"):  # then nothing is known
+            return 0.5 * float(np.sum(G / self._ridge * G))
 
     def refine(self):
         """Go on to the next stage."""
@@ -202,6 +213,16 @@ class SoftmaxRidge(NewtonProblem):
             return False
         self._stage += 1
         self.resolution = 0.0
+        return True
+
+    def sharpen(self):
+        """Go on with directions in float64."""
+        if self.dtype == np.float64:
+            return False
+        changes = self._changes
+        self._set_data(self.data.with_fast(np.float64))
+        self._changes[...] = changes
+        self._evaluate()
         return True
 
     def hessian_product(self, V):
@@ -223,10 +244,13 @@ class SoftmaxRidge(NewtonProblem):
 
     def begin_line(self, direction):
         """Compute the changes of all scores along `direction`."""
-        self._direction = direction
+        self._direction = _without_shift(direction.astype(np.float64))
         self._step = 0.0
         _passes.score_changes(self.data.fast, direction, self._changes)
-        W, D = self.parameters[:, :-1], direction[:, :-1]
+        self._overflowed = not np.isfinite(self._changes).all()
+        if self._overflowed:
+            self._changes[:] = 0
+        W, D = self.parameters[:, :-1], self._direction[:, :-1]
         self._line = (
             float(np.vdot(W, W * self._ridge)),
             float(np.vdot(W, D * self._ridge)),
@@ -235,6 +259,8 @@ class SoftmaxRidge(NewtonProblem):
 
     def try_step(self, step):
         """Objective after `step` along the line; moves the scores there."""
+        if self._overflowed and step > 0:
+            return np.nan
         self._move(step - self._step)
         self._step = step
         constant, linear, quadratic = self._line
@@ -259,3 +285,12 @@ class SoftmaxRidge(NewtonProblem):
         return self.separated() or recedes(
             self._changes * self._step, self.labels, self.weights, self.reference
         )
+
+
+def _without_shift(T):
+    """Remove what all classes have in common, which changes no probability.
+
+    The preconditioner is blind to it: what rounding once added would stay for good,
+    with its share of the ridge.
+    """
+    return T - T.mean(axis=0) if len(T) > 1 else T

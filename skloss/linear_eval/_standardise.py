@@ -20,6 +20,8 @@ __all__ = ["Rows", "Standardised", "standardise"]
 # A column so small that the penalty on its standardised coefficient exceeds this has
 # no influence on the fit; it is left out, and overflows nothing.
 _LARGEST_RIDGE = 1e12
+# Variances below this have lost digits, or all of them.
+_UNDERFLOW = 1e-300
 # Rows standardised at a time.
 _BLOCK = 2 * BLOCK_ROWS
 
@@ -67,6 +69,13 @@ class Standardised(NamedTuple):
         """Which columns take part."""
         return self.scale > 0
 
+    def with_fast(self, dtype):
+        """Return the same data with a fast copy of another precision."""
+        if isinstance(self.exact, Rows):
+            return self._replace(fast=_columns(self.exact, dtype))
+        values = as_kernel_array(self.exact.data, dtype)
+        return self._replace(fast=self.exact._replace(data=values))
+
 
 def standardise(X, weights, *, penalty, center, dtype):
     """Standardise the columns of X.
@@ -99,19 +108,38 @@ def standardise(X, weights, *, penalty, center, dtype):
         _dense_moments(X, weights, center, mean, square)
     spread = np.sqrt(square)
     used = column_scale(mean, spread) == spread  # not constant
-    used &= penalty <= _LARGEST_RIDGE * square
+    used &= penalty / _LARGEST_RIDGE <= square
+    _refuse_underflow(X, weights, square, penalty)
     scale = np.divide(1.0, spread, out=np.zeros(n_features), where=used)
     if is_sparse:
-        fast, exact = (
-            SparseRows(as_kernel_array(X.data, d), *stored[1:], mean, scale)
-            for d in (dtype, np.float64)
+        values = as_kernel_array(X.data, np.float64)
+        exact = SparseRows(values, *stored[1:], mean, scale)
+    else:
+        exact = Rows(X, mean, scale)
+    return Standardised(None, exact, mean, scale).with_fast(dtype)
+
+
+def _refuse_underflow(X, weights, square, penalty):
+    """Refuse columns whose variance underflows, unless the penalty suppresses them."""
+    columns = np.flatnonzero(square < _UNDERFLOW)
+    if penalty > _LARGEST_RIDGE * _UNDERFLOW or not len(columns):
+        return
+    values = X[weights > 0][:, columns]
+    spread = values.max(axis=0) - values.min(axis=0)
+    spread = spread.toarray().ravel() if sparse.issparse(spread) else spread
+    if spread.any():
+        raise ValueError(
+            f"The values of feature {columns[spread.argmax()]} are too small: their "
+            "variance underflows. Multiply them by a constant."
         )
-        return Standardised(fast, exact, mean, scale)
-    exact = Rows(X, mean, scale)
-    fast = np.empty(X.shape[::-1], dtype)
-    for start, stop, block in exact.blocks():
-        fast[:, start:stop] = block.data[:, : stop - start]
-    return Standardised(Columns(fast), exact, mean, scale)
+
+
+def _columns(rows, dtype):
+    """Copy of the standardised rows, stored feature by feature."""
+    copy = np.empty(rows.data.shape[::-1], dtype)
+    for start, stop, block in rows.blocks():
+        copy[:, start:stop] = block.data[:, : stop - start]
+    return Columns(copy)
 
 
 def _kernel_arrays(X):
@@ -164,14 +192,17 @@ def _sparse_moments(data, indices, indptr, weights, center, mean, square):
         for i in range(weights.shape[0]):
             for at in range(indptr[i], indptr[i + 1]):
                 mean[indices[at]] += weights[i] * data[at]
+    total = 0.0
     for i in range(weights.shape[0]):
+        total += weights[i]
         for at in range(indptr[i], indptr[i + 1]):
             j = indices[at]
             t = data[at] - mean[j]
             square[j] += weights[i] * t * t
             stored[j] += weights[i]
     for j in range(n_features):
-        square[j] += max(1.0 - stored[j], 0.0) * mean[j] * mean[j]
+        # Exactly zero where all rows store the column: the same sum, in the same order.
+        square[j] += max(total - stored[j], 0.0) * mean[j] * mean[j]
 
 
 @kernel

@@ -22,8 +22,8 @@ def shrinkage_intensity(variance, fourth, total, n_classes):
     means are estimated, which take K degrees of freedom. The common factors cancel:
 
     .. math::
-        t = \min\left(1, \frac{\sum_j \sum_i (u_{ij} - \bar u_j)^2}
-                              {n (n - K) \sum_j (\bar u_j - \bar m)^2}\right).
+        t = \min\left(1, \frac{\sum_j \frac{1}{n} \sum_i (u_{ij} - \bar u_j)^2}
+                              {(n - K) \sum_j (\bar u_j - \bar m)^2}\right).
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def shrinkage_intensity(variance, fourth, total, n_classes):
         Maximum likelihood variances :math:`\bar u_j`. Zeros are left out: a constant
         feature says nothing about how variances scatter.
     fourth : ndarray of shape (n_features,)
-        Sums of the fourth powers of the deviations, :math:`\sum_i u_{ij}^2`.
+        Means of the fourth powers of the deviations,
+        :math:`\frac{1}{n} \sum_i u_{ij}^2`.
     total : float
         Number of samples n (total weight).
     n_classes : int
@@ -54,8 +55,8 @@ def shrinkage_intensity(variance, fourth, total, n_classes):
     # In units of the largest variance: its square may not be a number any more.
     unit = variance.max()
     scaled = variance[positive] / unit
-    noise = (fourth[positive] / unit / unit - total * scaled**2).sum()
-    scatter = total * (total - n_classes) * ((scaled - np.median(scaled)) ** 2).sum()
+    noise = (fourth[positive] / unit / unit - scaled**2).sum()
+    scatter = (total - n_classes) * ((scaled - np.median(scaled)) ** 2).sum()
     noise = max(noise, 0.0)  # rounding may leave less than nothing
     return 1.0 if noise >= scatter else float(noise / scatter)
 

@@ -6,12 +6,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.special import expit, log_expit
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
-from sklearn.utils import gen_batches
+from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -22,20 +20,19 @@ from skloss._validation import (
     combine_weights,
     encode_labels,
     find_classes,
+    weight_unit,
 )
 from skloss.linear_eval._coordinates import Coordinates
-from skloss.linear_eval._linear_scores import log_softmax, row_argmax, softmax
+from skloss.linear_eval._linear_scores import LinearScoresMixin, refuse_overflow
 from skloss.linear_eval._softmax_ridge import SoftmaxRidge
 from skloss.solvers._result import warn_unless_converged
 from skloss.solvers.newton_cg import newton_cg
 
 __all__ = ["MultinomialLogistic"]
 
-# Rows at a time in `predict_log_proba`, whose workspace is as large as they are.
-_PREDICTION_ROWS = 4096
 # Rows times features times classes below which float32 would save no time.
 _SMALL = 100_000
-_ADVICE = "Raise max_iter, or tol; precision='double' helps with collinear features."
+_ADVICE = "Raise max_iter, or tol."
 _SEPARABLE = (
     "The classes are separable, so that without a penalty (C=inf) the objective has "
     "no minimum: the fit stopped at finite coefficients. Use a finite C."
@@ -43,7 +40,7 @@ _SEPARABLE = (
 
 
 class MultinomialLogistic(
-    CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin, BaseEstimator
+    CallbackSupportMixin, LinearScoresMixin, SparseCoefMixin, BaseEstimator
 ):
     r"""Multinomial logistic regression with an L2 penalty and a certified optimum.
 
@@ -82,10 +79,13 @@ class MultinomialLogistic(
         Largest number of Newton steps.
     precision : {"mixed", "double"}, default="mixed"
         "mixed" computes directions from a float32 copy of the data, unless they are
-        small; the solution and its certificate are float64 in both cases. "double" is
-        slower; it helps with features so collinear that float32 cannot tell them apart.
+        small, and goes over to float64 where float32 proves too coarse: with classes
+        nearly separable, or features nearly collinear. The solution and its
+        certificate are float64 in any case. "double" is slower, except on data where
+        "mixed" would end there.
     warm_start : bool, default=False
-        Whether to start from the solution of the previous fit.
+        Whether to start from the solution of the previous fit. A solution for other
+        classes or another number of features is not used.
     verbose : int, default=0
         Whether to print a line for each Newton step.
 
@@ -115,7 +115,7 @@ class MultinomialLogistic(
         float32 before the last steps), n_products and step.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has them.
 
     Warns
@@ -131,13 +131,18 @@ class MultinomialLogistic(
 
     Notes
     -----
-    Memory: X, a copy in float32 (none of its zeros if sparse), four arrays of shape
-    (n_samples, n_classes), two (n_features, n_features) matrices. float32 data give
+    Memory: X, a copy in float32 (none of its zeros if sparse; where float32 proves too
+    coarse, one in float64 besides), four arrays of shape (n_samples, n_classes), two
+    (n_features, n_features) matrices. float32 data give
     float32 coefficients; sums are float64 in any case. Dense data with fewer rows
     than columns are solved in the span of the rows, exactly.
 
     Constant features get the coefficient zero, as does any feature so small that the
     penalty suppresses it altogether (λ over its variance above 1e12).
+
+    A penalty so weak that it is lost in rounding (C or units of X extremely large)
+    leaves nothing to certify the optimum by: the fit is good, but its gap stays open
+    and is told in a warning.
 
     References
     ----------
@@ -203,7 +208,8 @@ class MultinomialLogistic(
         y : array-like of shape (n_samples,)
             Labels, of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; 1 for each sample by default.
+            Non-negative weights; 1 for each sample by default. Of any size: only
+            their ratios and C times their sum matter.
 
         Returns
         -------
@@ -214,8 +220,9 @@ class MultinomialLogistic(
         ------
         ValueError
             If X or the weights are not finite, if a weight is negative, if there are
-            fewer than two classes, or if a class has no weight; the message names the
-            argument.
+            fewer than two classes, or if a class has no weight, or if values of X are
+            so large or small that variances or coefficients are not representable;
+            the message names the argument.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         X, y = validate_data(
@@ -229,10 +236,11 @@ class MultinomialLogistic(
         classes = find_classes(y)
         codes = encode_labels(y, classes)
         weights = check_weights(sample_weight, X.shape[0])
-        weights = combine_weights(weights, self.class_weight, classes, codes)
+        unit = weight_unit(weights)
+        weights = combine_weights(weights / unit, self.class_weight, classes, codes)
         start = self._previous_solution(X, classes)
         self.classes_ = classes
-        self._minimise(X, codes, weights, start, data)
+        self._minimise(X, codes, weights, unit, start, data)
         return self
 
     def _previous_solution(self, X, classes):
@@ -246,10 +254,10 @@ class MultinomialLogistic(
             return None
         return coef.astype(np.float64), self.intercept_.astype(np.float64)
 
-    def _minimise(self, X, codes, weights, previous, data):
+    def _minimise(self, X, codes, weights, unit, previous, data):
         total = weights.sum()
         weights = weights / total
-        penalty = 1 / (self.C * total)
+        penalty = self._penalty(unit, total)
         coordinates = Coordinates(
             X,
             weights,
@@ -273,11 +281,9 @@ class MultinomialLogistic(
 
         def attributes(info):
             coef, intercept = coordinates.outside(info.x)
-            return {
-                "coef_": coef.astype(X.dtype),
-                "intercept_": intercept.astype(X.dtype),
-                "n_iter_": info.n_iter,
-            }
+            with np.errstate(over="ignore"):  # `_keep` will see
+                coef, intercept = coef.astype(X.dtype), intercept.astype(X.dtype)
+            return {"coef_": coef, "intercept_": intercept, "n_iter_": info.n_iter}
 
         with Progress(
             self,
@@ -299,6 +305,12 @@ class MultinomialLogistic(
             relative = dataclasses.replace(result, dual_gap=self.dual_gap_)
             warn_unless_converged(relative, self, advice=_ADVICE)
 
+    def _penalty(self, unit, total):
+        """λ for weights that sum to ``unit * total``; at most the largest float."""
+        with np.errstate(divide="ignore", over="ignore", under="ignore"):
+            penalty = 1 / (np.float64(self.C) * unit) / total
+        return min(float(penalty), np.finfo(np.float64).max)
+
     def _fast_dtype(self, X):
         """Precision of the copy of the data on which the iterations run."""
         size = X.shape[0] * X.shape[1] * len(self.classes_)
@@ -317,16 +329,20 @@ class MultinomialLogistic(
 
     def _keep(self, result, attributes):
         """Set the fitted attributes."""
-        scale = max(result.objective, np.finfo(np.float64).tiny)
         for name, value in attributes(result).items():
             setattr(self, name, value)
+        if not np.isfinite(self.coef_).all():
+            raise ValueError(
+                "The values of X are too small: coefficients overflow "
+                f"{self.coef_.dtype}. Multiply X by a constant."
+            )
         self.history_ = [
-            {**entry, "dual_gap": entry["dual_gap"] / entry["objective"]}
+            {**entry, "dual_gap": _relative(entry["dual_gap"], entry["objective"])}
             for entry in result.history
         ]
         self.n_products_ = sum(entry["n_products"] for entry in result.history)
         self.objective_ = result.objective
-        self.dual_gap_ = result.dual_gap / scale
+        self.dual_gap_ = _relative(result.dual_gap, result.objective)
         self.converged_ = result.converged
 
     def decision_function(self, X):
@@ -344,66 +360,21 @@ class MultinomialLogistic(
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        scores = safe_sparse_dot(X, self.coef_.T, dense_output=True)
-        scores += self.intercept_
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = safe_sparse_dot(X, self.coef_.T, dense_output=True)
+            scores += self.intercept_
+        refuse_overflow(scores)
         return scores if len(self.classes_) > 2 else scores.ravel()
 
-    def predict(self, X):
-        """Predict the most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        scores = self.decision_function(X)
-        codes = row_argmax(scores) if scores.ndim == 2 else (scores > 0).astype(np.intp)
-        return self.classes_[codes]
-
-    def predict_proba(self, X):
-        """Compute class probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.stack([expit(-scores), expit(scores)], axis=1)
-        return softmax(scores)
-
-    def predict_log_proba(self, X):
-        """Compute the logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.stack([log_expit(-scores), log_expit(scores)], axis=1)
-        for block in gen_batches(len(scores), _PREDICTION_ROWS):
-            log_softmax(scores[block])
-        return scores
+    def _scores(self, X):
+        return self.decision_function(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _relative(gap, objective):
+    """Gap as a share of the objective, which may be zero."""
+    return gap / max(objective, np.finfo(np.float64).tiny)

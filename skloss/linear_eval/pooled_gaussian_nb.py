@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -20,10 +20,9 @@ from skloss._validation import (
 from skloss.linear_eval._class_moments import class_moments
 from skloss.linear_eval._linear_scores import (
     FEW_CLASSES,
+    LinearScoresMixin,
     centered_scores,
-    log_softmax,
-    row_argmax,
-    softmax,
+    refuse_overflow,
 )
 from skloss.linear_eval._pooled_gaussian import (
     check_priors,
@@ -35,7 +34,7 @@ from skloss.linear_eval._pooled_gaussian import (
 __all__ = ["PooledGaussianNB"]
 
 
-class PooledGaussianNB(ClassifierMixin, BaseEstimator):
+class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
     r"""Gaussian naive Bayes whose classes share the variance of each feature.
 
     Class k is modelled as :math:`x \mid y = k \sim N(\mu_k, \mathrm{diag}(\sigma^2))`.
@@ -86,7 +85,7 @@ class PooledGaussianNB(ClassifierMixin, BaseEstimator):
         Intercepts of the linear scores; -inf for a class of probability zero.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if they are all strings.
 
     See Also
@@ -180,8 +179,8 @@ class PooledGaussianNB(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X, y, `sample_weight` or a parameter is invalid, or a class has no
-            weight.
+            If X, y, `sample_weight` or a parameter is invalid, or if the total weight
+            of a class is zero or overflows.
         """
         X, y = self._validate_rows(X, y, reset=True)
         weights = check_weights(sample_weight, X.shape[0])
@@ -275,52 +274,6 @@ class PooledGaussianNB(ClassifierMixin, BaseEstimator):
         )
         dtype = np.result_type(self.coef_, other.coef_)
         return self._set_model(classes, self._joined(mine, others), dtype)
-
-    def predict(self, X):
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        codes = row_argmax(self._scores(X))
-        return self.classes_[codes]
-
-    def predict_proba(self, X):
-        """Return the probability of each class for each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of ``classes_``.
-        """
-        return softmax(self._scores(X))
-
-    def predict_log_proba(self, X):
-        """Return the log-probability of each class for each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of the probabilities; accurate also where these underflow.
-        """
-        return log_softmax(self._scores(X))
 
     def predict_joint_log_proba(self, X):
         """Return log P(x, y = k) for each row and class.
@@ -416,7 +369,6 @@ class PooledGaussianNB(ClassifierMixin, BaseEstimator):
         )
         scores = linear_scores(model, moments, dtype)
         fitted = {
-            "class_count_": moments.count,
             "class_prior_": model.prior,
             "theta_": model.theta,
             "var_": model.var,
@@ -424,7 +376,13 @@ class PooledGaussianNB(ClassifierMixin, BaseEstimator):
             "intercept_": scores.intercept - scores.coef @ scores.center,
         }
         with np.errstate(over="ignore"):
+            fitted["class_count_"] = moments.count * moments.unit
             fitted = {name: array.astype(dtype) for name, array in fitted.items()}
+        if not np.isfinite(fitted["class_count_"]).all():
+            raise ValueError(
+                "sample_weight is too large: the total weight of a class overflows "
+                f"{dtype}. Divide all weights by a constant."
+            )
         if not all(np.isfinite(fitted[n]).all() for n in ("theta_", "var_", "coef_")):
             raise ValueError(_TOO_LARGE.format(dtype))
         for name, array in fitted.items():
@@ -443,12 +401,15 @@ class PooledGaussianNB(ClassifierMixin, BaseEstimator):
             self, X, reset=False, accept_sparse="csr", ensure_all_finite=not in_scores
         )
         if sparse.issparse(X):
-            return self._sparse_scores(X, joint)
+            with np.errstate(over="ignore", invalid="ignore"):
+                scores = self._sparse_scores(X, joint)
+            refuse_overflow(scores[:, self._centered_intercept.argmax()])
+            return scores
         blocks = row_blocks(X)
         dtype = np.result_type(blocks.dtype, self.coef_)
         intercept = self._centered_intercept
         scores = centered_scores(blocks, self._center, self.coef_, intercept, dtype)
-        if in_scores and not np.isfinite(scores[:, intercept.argmax()]).all():
+        if not np.isfinite(scores[:, intercept.argmax()]).all():
             self._raise_not_finite(X, dtype)
         if joint:
             center, precision, log_norm = self._densities()

@@ -142,8 +142,9 @@ def test_information_equals_numpy(rng, reference):
     np.testing.assert_allclose(out, w * (1 - (full**2).sum(axis=0)), atol=1e-14)
 
 
+@pytest.mark.parametrize("dtype, tol", [(np.float32, 1e-4), (np.float64, 1e-9)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_factorised_hessian_is_the_inverse(rng, fit_intercept):
+def test_factorised_hessian_is_the_inverse(rng, fit_intercept, dtype, tol):
     n, p, K = 300, 4, 3
     X, T = rng.standard_normal((n, p)), rng.standard_normal((K, p + 1))
     w, ridge = np.full(n, 1 / n), rng.uniform(0.01, 1, p)
@@ -156,14 +157,15 @@ def test_factorised_hessian_is_the_inverse(rng, fit_intercept):
         H = H * kept * kept[:, None]
         R[:, -1] = 0
     precondition = CholeskyPreconditioner(
-        Columns(np.ascontiguousarray(X.T)),
-        np.ascontiguousarray(truth.P.T),
-        w,
+        Columns(X.T.astype(dtype, order="C")),
+        truth.P.T.astype(dtype, order="C"),
+        w.astype(dtype),
         ridge=ridge,
         fit_intercept=fit_intercept,
     )
     expected = np.linalg.pinv(H, rcond=1e-10) @ R.ravel()
-    np.testing.assert_allclose(precondition(R).ravel(), expected, rtol=1e-4, atol=1e-5)
+    got = precondition(R.astype(dtype)).ravel()
+    np.testing.assert_allclose(got, expected, rtol=tol, atol=tol)
 
 
 def test_preconditioner_becomes_exact_when_solves_are_long(rng):

@@ -291,17 +291,66 @@ def test_fixed_shrinkage_moves_toward_the_median_of_the_positive(amount, rng):
 
 def test_automatic_shrinkage_at_its_limits():
     one = np.ones(3)
-    assert shrinkage_intensity(one, 40 * one, 10.0, 2) == 1  # equal variances
+    assert shrinkage_intensity(one, 4 * one, 10.0, 2) == 1  # equal variances
     assert shrinkage_intensity(one, one, 2.0, 2) == 1  # no degrees of freedom
     assert shrinkage_intensity(0 * one, 0 * one, 10.0, 2) == 1
     spread = np.array([1.0, 2.0, 9.0])
-    noiseless = 10.0 * spread**2  # all squares equal their mean
+    noiseless = spread**2  # all squares equal their mean
     assert shrinkage_intensity(spread, noiseless, 10.0, 2) == pytest.approx(0)
     huge = 1e150  # where squares of squares overflow
     noisy = shrinkage_intensity(spread, 3 * noiseless, 10.0, 2)
     assert 0 < noisy < 1
     scaled = shrinkage_intensity(spread * huge, 3 * noiseless * huge * huge, 10.0, 2)
     assert scaled == pytest.approx(noisy)
+
+
+@pytest.mark.parametrize("weight", [1e305, 1e-200, 1e-310])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_only_ratios_of_the_weights_matter(weight, make, rng):
+    X, y = rng.normal(size=(60, 4)) * [1e-3, 1, 1, 1e3], np.arange(60) % 3
+    plain = PooledGaussianNB().fit(make(X), y)
+    whole = PooledGaussianNB().fit(make(X), y, np.full(60, weight))
+    parts = PooledGaussianNB()
+    for rows in (slice(0, 30), slice(30, 60)):
+        parts.partial_fit(make(X[rows]), y[rows], [0, 1, 2], np.full(30, weight))
+    for model in (whole, parts):
+        np.testing.assert_allclose(model.theta_, plain.theta_, rtol=1e-10, atol=1e-15)
+        np.testing.assert_allclose(model.var_, plain.var_, rtol=1e-10)
+        np.testing.assert_allclose(model.class_count_, weight * 20.0)
+        np.testing.assert_allclose(model.class_prior_, 1 / 3)
+
+
+def test_batches_of_any_weight_go_together(rng):
+    """The lighter batch, of 1e-280 times the weight, leaves no trace."""
+    X, y = rng.normal(size=(40, 3)), np.arange(40) % 2
+    light, heavy = (X[:20], y[:20]), (X[20:] + 5, y[20:])
+    alone = PooledGaussianNB().fit(*heavy)
+    for first, second in ((light, heavy), (heavy, light)):
+        model = PooledGaussianNB()
+        for X, y in (first, second):
+            weight = 1e200 if X is heavy[0] else 1e-80
+            model.partial_fit(X, y, [0, 1], np.full(20, weight))
+        np.testing.assert_allclose(model.theta_, alone.theta_, rtol=1e-12)
+        np.testing.assert_allclose(model.var_, alone.var_, rtol=1e-12)
+
+
+def test_weights_whose_sum_overflows_are_named_and_change_nothing(rng):
+    X, y = rng.normal(size=(40, 3)), np.arange(40) % 2
+    with pytest.raises(ValueError, match="sample_weight is too large"):
+        PooledGaussianNB().fit(X, y, np.full(40, 1e308))
+    model = PooledGaussianNB().fit(X, y, np.full(40, 4e306))
+    before = model.class_count_
+    with pytest.raises(ValueError, match="sample_weight is too large"):
+        model.partial_fit(X, y, sample_weight=np.full(40, 8e306))
+    np.testing.assert_array_equal(model.class_count_, before)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_scores_that_overflow_are_named(make, rng):
+    X, y = rng.normal(size=(40, 3)), np.arange(40) % 2
+    model = PooledGaussianNB().fit(make(X * 1e-9), y)
+    with pytest.raises(ValueError, match="values in X are too large"):
+        model.predict_proba(make(np.full((2, 3), 1e308) * [1, -1, 1]))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
