@@ -1,20 +1,21 @@
 """From any table to one that models can use, with a note for everything changed."""
 
-import difflib
 import re
 
 import numpy as np
 from scipy import sparse
 
-from skloss.compare.errors import InputError, require
+from skloss.compare.errors import InputError, require, suggestion
 
-__all__ = ["as_table", "clean_table", "split_columns", "unique_names"]
+__all__ = ["as_table", "clean_table", "echoes", "split_columns", "unique_names"]
 
 _ID_NAME = re.compile(
     r"(^|[\W_])(id|ids|uid|uuid|guid|idx|index|row|rownames|row_?(id|nr|number))$"
     r"|[a-z0-9](Id|ID|Index)$|^unnamed: \d+$",
 )
 _MANY = 20
+# Enough rows to rule out almost every column before all rows are looked at.
+_FIRST_ROWS = 2_000
 _MAX_DENSE_CELLS = 100_000_000
 
 
@@ -54,6 +55,10 @@ def as_table(X):
         When X has no rows or columns, or is no table.
     """
     pandas = require("pandas")
+    if isinstance(X, dict):
+        X = pandas.DataFrame(X)
+    if hasattr(X, "collect") and not hasattr(X, "to_pandas"):
+        X = X.collect()  # a lazy table
     if sparse.issparse(X):
         if X.shape[0] * X.shape[1] > _MAX_DENSE_CELLS:
             raise InputError(
@@ -70,6 +75,8 @@ def as_table(X):
             array = array[:, None]
         if array.ndim != 2:
             raise InputError(f"X must be a table, got {array.ndim} dimensions", "X")
+        if array.dtype.kind == "c":
+            raise InputError("complex numbers have no order or size to learn from", "X")
         X = pandas.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
     if not X.shape[0] or not X.shape[1]:
         raise InputError(f"the table is empty: {X.shape[0]} x {X.shape[1]}", "X")
@@ -128,11 +135,9 @@ def split_columns(table, target=None, bags=None, *, source="the table"):
     """
     for name, parameter in ((target, "target"), (bags, "bags")):
         if name is not None and name not in table.columns:
-            close = difflib.get_close_matches(name, table.columns, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else ""
             raise InputError(
-                f"{source} has no column {name!r}; "
-                + (hint or f"it has {listed(table.columns, 12)}"),
+                f"{source} has no column {name!r}{suggestion(name, table.columns)}; "
+                f"it has {listed(table.columns, 12)}",
                 parameter,
             )
     if target is not None and target == bags:
@@ -204,6 +209,70 @@ _SINGULAR = {
     "never change": "never changes",
     "only name the rows": "only names the rows",
 }
+
+
+def echoes(table, y, *, classes):
+    """Name columns that say exactly what the target says.
+
+    Such a column is rarely known when predictions are wanted, and with it every model
+    looks perfect.
+
+    Parameters
+    ----------
+    table : DataFrame
+    y : Series or ndarray
+        Target without missing values.
+    classes : bool
+        Whether the target is a class: then a column with another name for each class
+        counts too. A column echoes numbers when it is a straight line of them.
+
+    Returns
+    -------
+    list of str
+        Notes; empty when there is no such column.
+    """
+    if len(table) < _MANY:
+        return []
+    pandas = require("pandas")
+    same = _same_classes if classes else _same_numbers
+    y = pandas.Series(np.asarray(y))
+    head = slice(0, _FIRST_ROWS)
+    found = [
+        name
+        for name, column in table.items()
+        if same(column.iloc[head], y.iloc[head]) and same(column, y)
+    ]
+    if not found:
+        return []
+    verb = "says" if len(found) == 1 else "say"
+    return [
+        f"{listed(found)} {verb} exactly what the target says; leave out what is not "
+        "known when predictions are wanted"
+    ]
+
+
+def _same_classes(column, y):
+    """Whether each class has a value of its own and each value a class."""
+    pandas = require("pandas")
+    try:
+        values = pandas.factorize(column, use_na_sentinel=False)[0]
+    except TypeError:  # values without a hash
+        return False
+    codes = pandas.factorize(y)[0]
+    n_classes = codes.max() + 1
+    if values.max() + 1 != n_classes or 2 * n_classes > len(y):
+        return False
+    return len(np.unique(values * n_classes + codes)) == n_classes
+
+
+def _same_numbers(column, y):
+    if not is_numeric(column) or column.isna().any():
+        return False
+    values, numbers = column.to_numpy(np.float64), y.to_numpy(np.float64)
+    if np.ptp(values) == 0 or np.ptp(numbers) == 0:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(abs(np.corrcoef(values, numbers)[0, 1]) > 1 - 1e-12)
 
 
 def is_numeric(column):

@@ -1,6 +1,7 @@
 """The command line: ``skloss`` and ``python -m skloss``."""
 
 import argparse
+import codecs
 import sys
 
 from skloss import __version__
@@ -41,11 +42,23 @@ _OPTIONS = {
     "n_folds": "--folds",
     "random_state": "--seed",
     "baselines": "--estimators",
+    "n_jobs": "--jobs",
+    "family": "family",
 }
+# What a console without these signs shows, one letter for one.
+_PLAIN = {"±": "~", "×": "x", "·": "-", "–": "-", "≤": "<", "²": "2", "µ": "u"}
+_PLAIN |= {"─": "-", "…": "."}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that explains bad input in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="skloss",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
@@ -80,7 +93,11 @@ def _add_compare(commands):
     data.add_argument("--bags", metavar="COL", help="column that names bags of rows")
     data.add_argument("--order", metavar='"low,mid,high"', help="order of the classes")
     data.add_argument(
-        "--max-rows", type=int, default=20_000, metavar="N", help="larger are sampled"
+        "--max-rows",
+        type=int,
+        default=20_000,
+        metavar="N",
+        help="larger tables are sampled",
     )
     models = compare.add_argument_group("models and protocol")
     models.add_argument(
@@ -101,7 +118,7 @@ def _add_compare(commands):
         type=float,
         default=60,
         metavar="SECONDS",
-        help="for everything",
+        help="for everything; compiling is not counted",
     )
     models.add_argument("--seed", type=int, default=0, metavar="N")
     models.add_argument("--jobs", type=int, metavar="N", help="processes for tuning")
@@ -133,16 +150,24 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         # Scores are shown with ± and ×, which not every console's encoding has.
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            codecs.register_error("skloss.plain", _plain)
+            stream.reconfigure(errors="skloss.plain")
     try:
         return _dispatch(arguments)
     except KeyboardInterrupt:
         print("skloss: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        return _closed_pipe()
+        discard_output()
+        return 0
     except Exception as error:
         return _explain(error, arguments.command)
+
+
+def _plain(error):
+    """Replace what cannot be encoded, letter by letter, so that columns stay."""
+    text = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(letter, "?") for letter in text), error.end
 
 
 def _dispatch(arguments):
@@ -159,12 +184,11 @@ def _dispatch(arguments):
     return run_warmup(arguments.family)
 
 
-def _closed_pipe():
-    """End quietly when the reader of a pipe has had enough."""
+def discard_output():
+    """Print to nobody from now on, because the reader of a pipe has had enough."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _explain(error, command):

@@ -7,7 +7,7 @@ task replaces the entry.
 import numpy as np
 from sklearn.metrics import silhouette_samples
 
-from skloss.compare.figures import COLOURS, _bare
+from skloss.compare.figures import COLOURS, bare, marker_of
 from skloss.compare.results import best_of
 from skloss.compare.units import number
 
@@ -35,7 +35,7 @@ def draw_closeup(comparison, ax):
     if not records:
         return None
     text = draw(comparison, records, ax)
-    _bare(ax)
+    bare(ax)
     return None if text is None else (title, text)
 
 
@@ -61,9 +61,9 @@ def _reliability(comparison, records, ax):
             continue
         stated, happened = _frequencies(comparison.task, probability, y)
         x, f = _binned(stated, happened)
-        colour = COLOURS[record.model.side]
-        marker = "s" if record.model.side == "built-in" else "o"
-        ax.plot(x, f, marker + "-", color=colour, label=record.model.name, ms=5)
+        ax.plot(
+            x, f, **marker_of(record.model.side), ls="-", label=record.model.name, ms=5
+        )
         said.append(f"{record.model.name} {number(np.abs(x - f).mean(), 0.01)}")
     if not said:
         return None
@@ -109,13 +109,11 @@ def _predictions(comparison, records, ax):
             truth = np.bincount(index, weights=truth) / sizes
             predicted = np.bincount(index, weights=predicted) / sizes
         chosen = np.random.default_rng(0).permutation(len(truth))[:_MOST_POINTS]
-        colour = COLOURS[record.model.side]
-        marker = "s" if record.model.side == "built-in" else "o"
         ax.plot(
             truth[chosen],
             predicted[chosen],
-            marker,
-            color=colour,
+            **marker_of(record.model.side),
+            ls="",
             alpha=0.45,
             ms=3,
             mew=0,

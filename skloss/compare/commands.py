@@ -4,11 +4,19 @@ import contextlib
 import importlib
 import inspect
 import json
+import os
 import time
 from pathlib import Path
 
+from skloss.compare.cli import discard_output
 from skloss.compare.comparison import Comparison, compare
-from skloss.compare.errors import InputError, MissingExtra, first_line, require
+from skloss.compare.errors import (
+    InputError,
+    MissingExtra,
+    first_line,
+    require,
+    suggestion,
+)
 from skloss.compare.recipes import rerun_command
 from skloss.compare.registry import TASKS, registered
 from skloss.compare.tables import read_table
@@ -59,7 +67,10 @@ def run_compare(arguments):
         comparison = _compare_one(arguments, source, left)
         comparison._source |= {"command": _command(arguments, source, left)}
         comparisons.append(comparison)
-        print_comparison(comparison, out)
+        try:
+            print_comparison(comparison, out)
+        except BrokenPipeError:
+            discard_output()  # the report is still wanted
         if comparison.interrupted:
             break
     _write(arguments, comparisons, out)
@@ -69,6 +80,10 @@ def run_compare(arguments):
 
 
 def _check_combinations(arguments):
+    for name in ("data", "target", "dataset", "bags", "order", "estimators", "report"):
+        value = getattr(arguments, name)
+        if value is not None and not value.strip(" ,"):
+            raise InputError("must not be empty", name)
     if arguments.data and arguments.dataset:
         raise InputError("give either a file or a data set, not both", "dataset")
     if not arguments.data:
@@ -80,7 +95,9 @@ def _check_combinations(arguments):
     known = ["auto", *TASKS]
     if arguments.task not in known:
         raise InputError(
-            f"unknown task {arguments.task!r}; choose from {', '.join(TASKS)}", "task"
+            f"unknown task {arguments.task!r}{suggestion(arguments.task, TASKS)}; "
+            f"choose from {', '.join(TASKS)}",
+            "task",
         )
 
 
@@ -91,14 +108,28 @@ def _check_outputs(arguments):
         require("jinja2")
     outputs = {"json": arguments.json}
     outputs["report"] = None if arguments.no_report else arguments.report
+    taken = {} if arguments.data is None else {_resolved(arguments.data): "the data"}
     for name, file in outputs.items():
         if file is None:
             continue
-        path = Path(file)
-        if path.is_dir():
-            raise InputError(f"{file} is a folder, not a file", name)
-        if not path.resolve().parent.is_dir():
-            raise InputError(f"there is no folder {path.resolve().parent}", name)
+        with _writing(name):
+            path = _resolved(file)
+            if path.is_dir():
+                raise InputError(f"{file} is a folder, not a file", name)
+            if not path.parent.is_dir():
+                raise InputError(f"there is no folder {path.parent}", name)
+            if path in taken:
+                raise InputError(f"{file} would overwrite {taken[path]}", name)
+            if not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise PermissionError(file)
+        taken[path] = f"the file of --{name}"
+
+
+def _resolved(file):
+    try:
+        return Path(file).resolve()
+    except ValueError:  # a name that no file can have
+        return Path(file)
 
 
 def _sources(arguments):
@@ -132,7 +163,8 @@ def _compare_one(arguments, source, time_budget):
     X, y, bags, task, notes = _data(arguments, source)
     estimators = None
     if arguments.estimators:
-        estimators = [name for name in arguments.estimators.split(",") if name.strip()]
+        names = arguments.estimators.split(",")
+        estimators = [name.strip() for name in names if name.strip()]
     result = compare(
         X,
         y,
@@ -172,7 +204,8 @@ def _data(arguments, source):
 
     if source["dataset"] not in list_datasets():
         raise InputError(
-            f"unknown data set {source['dataset']!r}; "
+            f"unknown data set {source['dataset']!r}"
+            f"{suggestion(source['dataset'], list_datasets())}; "
             f"choose from {', '.join(list_datasets())}",
             "dataset",
         )
@@ -217,18 +250,19 @@ def _write(arguments, comparisons, out):
     from rich.text import Text
 
     out.print()
-    if not arguments.no_report:
-        from skloss.compare.report import write_report
-
-        with _writing("report"):
-            path = write_report(arguments.report, comparisons)
-        out.print(Text(f"report: {path}", style="dim"))
+    # The tables first: drawing can fail in more ways than writing numbers can.
     if arguments.json:
         tables = [comparison.to_dict() for comparison in comparisons]
         text = json.dumps({"comparisons": tables}, indent=2, ensure_ascii=False)
         with _writing("json"):
             Path(arguments.json).write_text(text + "\n", encoding="utf-8")
         out.print(Text(f"tables: {arguments.json}", style="dim"))
+    if not arguments.no_report:
+        from skloss.compare.report import write_report
+
+        with _writing("report"):
+            path = write_report(arguments.report, comparisons)
+        out.print(Text(f"report: {path}", style="dim"))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The comparison of models on one table."""
 
 import json
+import numbers
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from skloss.compare.errors import InputError
 from skloss.compare.features import prepare
 from skloss.compare.models import select_models
 from skloss.compare.problem import make_problem
+from skloss.compare.progress import shown_progress
 from skloss.compare.protocol import run_protocol
 from skloss.compare.results import (
     best_of,
@@ -21,6 +23,9 @@ from skloss.compare.trials import _bag_argument, configure
 from skloss.compare.words import answer
 
 __all__ = ["Comparison", "compare"]
+
+# Seeds of splits are this one and the numbers after it.
+_LARGEST_SEED = 2**31
 
 
 def compare(
@@ -120,7 +125,15 @@ def compare(
     >>> result.winner
     'GaussianNB'
     """
-    _check_counts(n_repeats, n_folds, time_budget, max_rows, random_state)
+    settings = {
+        "n_repeats": n_repeats,
+        "n_folds": n_folds,
+        "time_budget": time_budget,
+        "max_rows": max_rows,
+        "random_state": random_state,
+        "n_jobs": n_jobs,
+    }
+    _check_settings(settings)
     problem = make_problem(
         X,
         y,
@@ -135,16 +148,6 @@ def compare(
     )
     n_train = len(problem.X) * (n_folds - 1) // n_folds
     models = select_models(problem, estimators, baselines, n_train=n_train)
-    settings = {
-        "n_repeats": n_repeats,
-        "n_folds": n_folds,
-        "time_budget": time_budget,
-        "max_rows": max_rows,
-        "random_state": random_state,
-        "n_jobs": n_jobs,
-    }
-    from skloss.compare.progress import shown_progress
-
     with shown_progress(verbose, name) as progress:
         run = run_protocol(
             problem,
@@ -159,27 +162,37 @@ def compare(
     return Comparison(problem, run, settings)
 
 
-def _check_counts(n_repeats, n_folds, time_budget, max_rows, random_state):
+def _check_settings(settings):
+    """Refuse numbers that make no sense, each by its name."""
     least = {"n_repeats": 1, "n_folds": 2, "max_rows": 20, "random_state": 0}
-    given = {
-        "n_repeats": n_repeats,
-        "n_folds": n_folds,
-        "max_rows": max_rows,
-        "random_state": random_state,
-    }
-    for name, value in given.items():
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or value < least[name]:
+    for name, lowest in least.items():
+        if not _is_whole(settings[name]) or settings[name] < lowest:
             raise InputError(
-                f"{name} must be a whole number of at least {least[name]}, "
-                f"got {value!r}",
+                f"{name} must be a whole number of at least {lowest}, "
+                f"got {settings[name]!r}",
                 name,
             )
-    if not isinstance(time_budget, (int, float)) or not time_budget > 0:
+    if settings["random_state"] > _LARGEST_SEED:
         raise InputError(
-            f"time_budget must be a positive number of seconds, got {time_budget!r}",
+            f"random_state must be at most {_LARGEST_SEED}, "
+            f"got {settings['random_state']}",
+            "random_state",
+        )
+    n_jobs, seconds = settings["n_jobs"], settings["time_budget"]
+    if n_jobs is not None and not (_is_whole(n_jobs) and n_jobs):
+        raise InputError(
+            f"n_jobs must be a whole number other than 0, or None, got {n_jobs!r}",
+            "n_jobs",
+        )
+    if not isinstance(seconds, numbers.Real) or not seconds > 0:
+        raise InputError(
+            f"time_budget must be a positive number of seconds, got {seconds!r}",
             "time_budget",
         )
+
+
+def _is_whole(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 class Comparison:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["certificate_of", "is_scikit_learn", "peak_memory", "size_of"]
+__all__ = ["certificate_of", "is_scikit_learn", "made_by", "peak_memory", "size_of"]
 
 
 def peak_memory(function):
@@ -70,9 +70,24 @@ def is_scikit_learn(estimator):
     -------
     bool
     """
+    return made_by(estimator, "sklearn")
+
+
+def made_by(estimator, *packages):
+    """Whether an estimator and all its parts come from some packages.
+
+    Parameters
+    ----------
+    estimator : estimator
+    *packages : str
+
+    Returns
+    -------
+    bool
+    """
     parts = [estimator, *estimator.get_params(deep=True).values()]
     return all(
-        type(part).__module__.partition(".")[0] == "sklearn"
+        type(part).__module__.partition(".")[0] in packages
         for part in parts
         if hasattr(part, "get_params") and not isinstance(part, type)
     )

@@ -1,8 +1,9 @@
 """Errors that one line explains."""
 
+import difflib
 import importlib
 
-__all__ = ["InputError", "MissingExtra", "first_line", "require"]
+__all__ = ["InputError", "MissingExtra", "first_line", "require", "suggestion"]
 
 
 class InputError(ValueError):
@@ -61,6 +62,30 @@ def require(name):
             f"this needs {package}, which is not installed; "
             'run: pip install "skloss[compare]"'
         ) from error
+
+
+def suggestion(name, choices):
+    """Ask in brackets whether the most similar choice was meant.
+
+    Parameters
+    ----------
+    name : str
+    choices : iterable of str
+
+    Returns
+    -------
+    str
+        Empty when none is similar; begins with a space otherwise.
+
+    Examples
+    --------
+    >>> from skloss.compare.errors import suggestion
+    >>> suggestion("Winee", ["iris", "wine"])
+    " (did you mean 'wine'?)"
+    """
+    known = {str(choice).strip().casefold(): str(choice) for choice in choices}
+    close = difflib.get_close_matches(str(name).strip().casefold(), known, n=1)
+    return f" (did you mean {known[close[0]]!r}?)" if close else ""
 
 
 def first_line(error, width=160):

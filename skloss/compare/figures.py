@@ -12,7 +12,16 @@ from skloss.compare.errors import require
 from skloss.compare.results import best_of, paired
 from skloss.compare.units import number, seconds
 
-__all__ = ["COLOURS", "draw_costs", "draw_differences", "draw_scores", "overview"]
+__all__ = [
+    "COLOURS",
+    "PLAIN_TEXT",
+    "bare",
+    "draw_costs",
+    "draw_differences",
+    "draw_scores",
+    "marker_of",
+    "overview",
+]
 
 # Chosen to keep apart in print and for the colour-blind; the report replaces them by
 # its own, which follow the reader's light or dark setting.
@@ -23,6 +32,8 @@ COLOURS = {
     "ink": "#1f2933",
     "faint": "#d5dae1",
 }
+# Names may hold dollar signs, which are no mathematics.
+PLAIN_TEXT = {"text.parse_math": False}
 
 
 def overview(comparison):
@@ -36,14 +47,30 @@ def overview(comparison):
     -------
     matplotlib Figure
     """
-    figure = require("matplotlib.figure").Figure(
-        figsize=(11, 4.2), layout="constrained"
-    )
-    left, right = figure.subplots(1, 2)
-    draw_scores(comparison, left)
-    draw_costs(comparison, right)
-    figure.suptitle(comparison.name)
+    matplotlib = require("matplotlib")
+    figure_type = require("matplotlib.figure").Figure
+    with matplotlib.rc_context(PLAIN_TEXT):
+        figure = figure_type(figsize=(11, 4.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        draw_scores(comparison, left)
+        draw_costs(comparison, right)
+        figure.suptitle(comparison.name)
     return figure
+
+
+def marker_of(side):
+    """Sign of a side, so that it can be told without its colour.
+
+    Parameters
+    ----------
+    side : {"ours", "built-in", "dummy"}
+
+    Returns
+    -------
+    dict
+        For matplotlib's ``plot``.
+    """
+    return {"marker": "s" if side == "built-in" else "o", "color": COLOURS[side]}
 
 
 def _scored(comparison, dummies=True):
@@ -59,7 +86,13 @@ def _score_axis(comparison):
     return score, f"{score.label} ({way} is better)"
 
 
-def _bare(ax):
+def bare(ax):
+    """Take away all lines that carry no meaning.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    """
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(COLOURS["faint"])
     ax.tick_params(colors=COLOURS["ink"], length=0)
@@ -68,12 +101,16 @@ def _bare(ax):
     ax.set_axisbelow(True)
 
 
-def _intervals(ax, names, centres, lows, highs, sides):
-    """Dots with intervals, one model a line, the first on top."""
-    for i, side in enumerate(sides):
-        colour = COLOURS[side]
-        ax.plot([lows[i], highs[i]], [i, i], color=colour, lw=2, solid_capstyle="round")
-        ax.plot(centres[i], i, "o" if side != "built-in" else "s", color=colour, ms=6)
+def _intervals(ax, names, values, sides):
+    """Dots with intervals, one model a line, the first on top.
+
+    ``values`` holds (centre, low, high) of each model; without bounds, only a dot.
+    """
+    for i, ((centre, low, high), side) in enumerate(zip(values, sides)):
+        if np.isfinite(high - low):
+            colour = COLOURS[side]
+            ax.plot([low, high], [i, i], color=colour, lw=2, solid_capstyle="round")
+        ax.plot(centre, i, **marker_of(side), ms=6)
         # Above the line, where long names do not take room from the intervals.
         ax.text(
             0,
@@ -86,7 +123,7 @@ def _intervals(ax, names, centres, lows, highs, sides):
     ax.set_yticks([])
     ax.set_ylim(len(names) - 0.6, -0.6)
     ax.grid(axis="x", color=COLOURS["faint"], lw=0.6)
-    _bare(ax)
+    bare(ax)
 
 
 def draw_scores(comparison, ax):
@@ -104,11 +141,8 @@ def draw_scores(comparison, ax):
     """
     _, label = _score_axis(comparison)
     shown = _scored(comparison, dummies=False)
-    columns = [shown[c].to_numpy() for c in ("score", "low", "high")]
-    lows, highs = np.where(np.isnan(columns[1:]), columns[0], columns[1:])
-    _intervals(
-        ax, shown["model"].tolist(), columns[0], lows, highs, list(shown["side"])
-    )
+    values = shown[["score", "low", "high"]].to_numpy()
+    _intervals(ax, shown["model"].tolist(), values, shown["side"])
     ax.set_xlabel(label)
     parts = [f"{m} {number(s)}" for m, s in zip(shown["model"], shown["score"])]
     return f"{label}: " + ", ".join(parts)
@@ -137,17 +171,15 @@ def draw_differences(comparison, ax):
     tests = [paired(run, score, record, rival) for record in others]
     if not tests:
         return None
-    means = [test.mean for test in tests]
-    lows = [test.mean if np.isnan(test.low) else test.low for test in tests]
-    highs = [test.mean if np.isnan(test.high) else test.high for test in tests]
+    values = [(test.mean, test.low, test.high) for test in tests]
     names = [record.model.name for record in others]
-    _intervals(ax, names, means, lows, highs, [r.model.side for r in others])
+    _intervals(ax, names, values, [record.model.side for record in others])
     ax.axvline(0, color=COLOURS["ink"], lw=1)
     ax.set_xlabel(f"gain in {score.label} over {rival.model.name}  (better →)")
     said = [
         f"{name} {number(mean, high - low)} ({number(low, high - low)} to "
         f"{number(high, high - low)})"
-        for name, mean, low, high in zip(names, means, lows, highs)
+        for name, (mean, low, high) in zip(names, values)
     ]
     return (
         f"Gain in {score.label} over {rival.model.name} with 95 % intervals, positive "
@@ -172,8 +204,7 @@ def draw_costs(comparison, ax):
     shown = _scored(comparison, dummies=False)
     times, values = shown["fit_seconds"].to_numpy(), shown["score"].to_numpy()
     for x, y, side in zip(times, values, shown["side"]):
-        marker = "s" if side == "built-in" else "o"
-        ax.plot(x, y, marker, color=COLOURS[side], ms=7)
+        ax.plot(x, y, **marker_of(side), ms=7)
     _time_axis(ax)
     if not score.greater_is_better:
         ax.invert_yaxis()  # better is up in every report
@@ -181,7 +212,7 @@ def draw_costs(comparison, ax):
     ax.set_xlabel("time of one fit (faster ←)")
     ax.set_ylabel(label)
     ax.grid(color=COLOURS["faint"], lw=0.6)
-    _bare(ax)
+    bare(ax)
     _label_points(ax, times, values, shown["model"].tolist(), list(shown["side"]))
     said = [
         f"{model} {number(value)} in {seconds(time)}"

@@ -55,16 +55,17 @@ def columns(comparison):
     shown = [
         Column("model", frame["model"].tolist(), False, 0),
         Column(scores[0].label, scored, True, 1),
+        Column("gain", _gains(comparison, frame), True, 2),
         Column("verdict", _verdicts(frame), False, 2),
         Column("untuned", default, True, 4),
+        Column("fit", cells("fit_ratio", ratio), True, 3),
+        Column("predict", cells("predict_ratio", ratio), True, 6),
+        Column("certificate", frame["certificate"].tolist(), False, 8),
     ]
     for rank, score in enumerate(scores[1:]):
         cell = cells(score.key, lambda v: number(v, 0.01) if abs(v) <= 1 else number(v))
         shown.append(Column(score.label, cell, True, 5 + 2 * rank))
     shown += [
-        Column("fit", cells("fit_ratio", ratio), True, 3),
-        Column("predict", cells("predict_ratio", ratio), True, 6),
-        Column("certificate", frame["certificate"].tolist(), False, 8),
         Column("memory", cells("peak_memory_mib", _memory), True, 12),
         Column("compile", cells("compile_seconds", _compile), True, 13),
         Column("size", _sizes(frame), True, 11),
@@ -87,6 +88,20 @@ def _sizes(frame):
         "" if np.isnan(size) else f"{size:,.0f} {unit}"
         for size, unit in zip(frame["size"], frame["size_unit"])
     ]
+
+
+def _gains(comparison, frame):
+    """Differences to the best built-in model; nothing where there is no test."""
+    pairs = comparison.pairs().set_index("model")
+
+    def cell(name):
+        if name not in pairs.index:
+            return ""
+        gain, low, high = pairs.loc[name, ["gain", "low", "high"]]
+        text = with_interval(gain, low, high)
+        return f"+{text}" if gain > 0 else text
+
+    return [cell(name) for name in frame["model"]]
 
 
 def _verdicts(frame):
@@ -119,6 +134,8 @@ def legend(comparison):
     meanings = {
         scores[0].label: f"{scores[0].meaning}; {way} is better; "
         "± half the 95 % interval, corrected for repeated splits",
+        "gain": f"how much better {scores[0].label} is than that of the best built-in "
+        "model; ± half the 95 % interval of the difference",
         "untuned": f"the same {scores[0].label} with the estimator's own defaults",
         **{score.label: score.meaning for score in scores[1:]},
         "fit": "time of one fit over that of the fastest built-in model",

@@ -2,15 +2,16 @@
 
 import importlib
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_clusterer, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import ParameterGrid
 
 from skloss.compare.cleaning import listed
-from skloss.compare.errors import InputError, MissingExtra, first_line
+from skloss.compare.errors import InputError, MissingExtra, first_line, suggestion
 from skloss.compare.registry import Entry, registered
 from skloss.compare.rivals import RandomLabels
 
@@ -66,18 +67,22 @@ def select_models(problem, estimators=None, baselines=None, *, n_train=0):
         When a name is unknown or an object is no estimator.
     """
     entries = _entries(problem)
-    ours, named_rivals = _requested(estimators, entries, "estimators")
-    rivals, _ = _requested(baselines, entries, "baselines", any_side=True)
+    ours, named_rivals = _requested(estimators, problem, "estimators")
+    rivals, _ = _requested(baselines, problem, "baselines", any_side=True)
     if estimators is None:
         ours = [(e.name, e) for e in entries if not e.baseline]
-    if baselines is None:
+    if baselines is not None:
+        rivals = [pair for pair in named_rivals if pair not in rivals] + rivals
+    elif named_rivals:
         dummies = [(e.name, e) for e in entries if e.baseline and _is_dummy(e.make())]
-        everyone = [(e.name, e) for e in entries if e.baseline]
-        rivals = named_rivals + dummies if named_rivals else everyone
+        rivals = named_rivals + [pair for pair in dummies if pair not in named_rivals]
+    else:
+        rivals = [(e.name, e) for e in entries if e.baseline]
     models, names = [], set()
     for side, members in (("ours", ours), ("built-in", rivals)):
         for name, item in members:
             model = _model(_unique(name, names), side, item, entries)
+            _check_kind(model, problem)
             _check_needs(model, item, problem, n_train)
             models.append(model)
     if not models:
@@ -94,20 +99,23 @@ def _entries(problem):
     return entries
 
 
-def _requested(items, entries, parameter, any_side=False):
+def _requested(items, problem, parameter, any_side=False):
     """Named pairs of what was asked for, and the built-in ones among them apart."""
     if items is None:
         return [], []
     if isinstance(items, dict):
         pairs = list(items.items())
     else:
-        alone = isinstance(items, (str, Entry)) or hasattr(items, "get_params")
-        items = [items] if alone or isinstance(items, tuple) else list(items)
-        pairs = [(None, item) for item in items]
+        alone = isinstance(items, (str, Entry, tuple)) or hasattr(items, "get_params")
+        if not alone and not isinstance(items, Iterable):
+            raise InputError(
+                f"{type(items).__name__} is no estimator, name, list or dict", parameter
+            )
+        pairs = [(None, item) for item in ([items] if alone else items)]
     ours, rivals = [], []
     for name, item in pairs:
         if isinstance(item, str):
-            item = _by_name(item, entries, parameter)
+            item = _by_name(item, problem, parameter)
         if name is None:
             name = item.name if isinstance(item, Entry) else _class_name(item)
         is_rival = isinstance(item, Entry) and item.baseline and not any_side
@@ -115,15 +123,20 @@ def _requested(items, entries, parameter, any_side=False):
     return ours, rivals
 
 
-def _by_name(name, entries, parameter):
+def _by_name(name, problem, parameter):
+    entries = _entries(problem)
     for entry in entries:
         if entry.name.lower() == name.strip().lower():
             return entry
     module, colon, attribute = name.strip().partition(":")
     if not colon:
+        names = [e.name for e in entries]
+        tasks = {e.task for e in registered() if e.name.lower() == name.strip().lower()}
+        known = f", only for {', '.join(sorted(tasks))}" if tasks else ""
         raise InputError(
-            f"unknown estimator {name!r} for this task; choose from "
-            f"{listed([e.name for e in entries], 30)} or give module:Class",
+            f"unknown estimator {name!r} for {problem.task}"
+            f"{known or suggestion(name, names)}; choose from {listed(names, 30)} or "
+            "give module:Class",
             parameter,
         )
     try:
@@ -162,6 +175,12 @@ def _model(name, side, item, entries):
         entry = item
         grid = entry.grid
     else:
+        if isinstance(item, tuple) and len(item) != 2:
+            raise InputError(
+                f"{name} must be an estimator or a pair of an estimator and its grid, "
+                f"got {len(item)} parts",
+                "estimators",
+            )
         item, grid = item if isinstance(item, tuple) else (item, None)
         if inspect.isclass(item):
             item = item()
@@ -171,7 +190,10 @@ def _model(name, side, item, entries):
                 "get_params",
                 "estimators",
             )
-        estimator = clone(item)
+        try:
+            estimator = clone(item)
+        except Exception as error:
+            return Model(name, side, None, problem=f"failed: {first_line(error)}")
         entry = _same_class(estimator, entries)
         if grid is None:
             grid = entry.grid if entry else {}
@@ -180,7 +202,7 @@ def _model(name, side, item, entries):
     # Columns on one scale hurt no model and help many, so unknown ones get them too;
     # a pipeline prepares its columns as its author wishes.
     scale = "scaling" in entry.needs if entry else not hasattr(estimator, "steps")
-    return Model(name, side, estimator, _candidates(grid), scale)
+    return Model(name, side, estimator, _candidates(name, estimator, grid), scale)
 
 
 def _same_class(estimator, entries):
@@ -195,15 +217,46 @@ def _same_class(estimator, entries):
     return None
 
 
-def _candidates(grid):
+def _candidates(name, estimator, grid):
     """Put the defaults first, then the grid so that every prefix covers it evenly."""
-    points = list(ParameterGrid(grid)) if grid else []
+    try:
+        points = list(ParameterGrid(grid)) if grid else []
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the grid of {name} must be a dict of lists ({first_line(error)})",
+            "estimators",
+        ) from error
+    known = estimator.get_params(deep=True).keys()
+    for key in sorted({key for point in points for key in point} - known):
+        # A part may itself be among the values; what it takes is not known yet.
+        if key.partition("__")[0] not in known or "__" not in key:
+            raise InputError(
+                f"{name} has no parameter {key!r}{suggestion(key, known)}", "estimators"
+            )
     order = np.random.RandomState(0).permutation(len(points))
     return [{}] + [points[i] for i in order]
 
 
 def _is_dummy(estimator):
     return isinstance(estimator, (DummyClassifier, DummyRegressor, RandomLabels))
+
+
+def _check_kind(model, problem):
+    """Turn away what cannot do the task before it fails in some other way."""
+    estimator = model.estimator
+    if model.problem or estimator is None:
+        return
+    method = "fit_predict" if problem.task == "clustering" else "predict"
+    if not hasattr(estimator, method):
+        model.problem = f"failed: it has no {method}"
+    elif problem.is_classification and (
+        is_regressor(estimator) or is_clusterer(estimator)
+    ):
+        model.problem = "failed: it does not predict classes"
+    elif problem.task in ("regression", "sparse", "aggregate") and (
+        is_classifier(estimator) or is_clusterer(estimator)
+    ):
+        model.problem = "failed: it does not predict numbers"
 
 
 def _check_needs(model, item, problem, n_train):

@@ -1,11 +1,13 @@
 """One question to answer: a cleaned table, its target, its task and its splits."""
 
+import warnings
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-from skloss.compare.cleaning import as_table, clean_table, is_numeric, listed
+from skloss.compare.cleaning import as_table, clean_table, echoes, is_numeric, listed
 from skloss.compare.errors import InputError, require
 from skloss.compare.scores import SCORES, scores_for
 from skloss.compare.tasks import encode_target, infer_task
@@ -78,7 +80,7 @@ class Problem:
         """Whether the target is a class."""
         return self.classes is not None
 
-    @property
+    @cached_property
     def has_missing(self):
         """Whether the encoded matrix may hold missing values."""
         return bool(self.X.isna().any(axis=None)) or not all(
@@ -134,50 +136,58 @@ def make_problem(
     elif task != "aggregate" and bags is not None:
         raise InputError(f"bags are for the aggregate task, not for {task}", "bags")
     X, y, bags, notes = _drop_unlabelled(X, y, bags)
-    codes, classes = (None, None) if y is None else encode_target(y, task, order=order)
-    if classes is not None:
-        X, y, codes, classes, dropped = _drop_tiny_classes(
-            X, y, codes, classes, n_folds
-        )
-        notes += dropped
+    X, codes, classes, dropped = _encode(X, y, task, order, n_folds)
     X, cleaned = clean_table(X)
-    notes += cleaned
+    notes += dropped + cleaned
+    if codes is not None and bags is None:
+        notes += echoes(X, codes, classes=classes is not None)
     groups = None if bags is None else np.unique(bags, return_inverse=True)[1]
-    if groups is not None and groups.max() + 1 < 2 * n_folds:
-        raise InputError(
-            f"there are only {groups.max() + 1} bags; {2 * n_folds} are the least",
-            "bags",
-        )
-    if len(X) < 2 * n_folds:
-        raise InputError(
-            f"only {len(X)} usable rows are left; {2 * n_folds} are the least", "data"
-        )
-    strata = None if classes is None else codes
-    keep, sampled = _sample(len(X), strata, groups, max_rows, n_folds, seed)
-    notes += sampled
-    labels = codes if classes is None or task == "ordinal" else y.to_numpy()
-    parts = [None if part is None else part[keep] for part in (codes, groups)]
-    truth, trained, rows_known = _bag_targets(*parts, notes)
+    _check_size(len(X), groups, n_folds)
     problem = Problem(
         name=name,
         task=task,
         reason=reason,
-        X=X.iloc[keep].reset_index(drop=True),
-        y=trained,
-        truth=truth,
-        bags=parts[1],
+        X=X,
+        y=codes,
+        truth=codes,
+        bags=groups,
         classes=classes,
-        scores=scores_for(task, scoring, rows_known=rows_known),
+        scores=scores_for(task, scoring),
         notes=notes,
         X_all=X,
-        y_all=labels,
+        y_all=codes if classes is None or task == "ordinal" else classes[codes],
         bags_all=groups,
+        sparse_too=task == "regression" and X.shape[1] > len(X) / 5,
     )
+    _take_sample(problem, max_rows, n_folds, seed)
+    if groups is not None:
+        _hide_rows(problem, scoring)
     if classes is not None:
-        counts = np.bincount(trained, minlength=len(classes))
+        counts = np.bincount(problem.y, minlength=len(classes))
         problem.rare = int(len(counts) - 1 - np.argmin(counts[::-1]))
-    problem.sparse_too = task == "regression" and X.shape[1] > len(X) / 5
     return problem
+
+
+def _encode(X, y, task, order, n_folds):
+    """Rows that can be used, codes or numbers of their target, classes and notes."""
+    if y is None:
+        return X, None, None, []
+    codes, classes = encode_target(y, task, order=order)
+    if classes is None:
+        return X, codes, None, []
+    return _drop_tiny_classes(X, codes, classes, n_folds)
+
+
+def _check_size(n_rows, groups, n_folds):
+    least = 2 * n_folds
+    if groups is not None and groups.max() + 1 < least:
+        raise InputError(
+            f"there are only {groups.max() + 1} bags; {least} are the least", "bags"
+        )
+    if n_rows < least:
+        raise InputError(
+            f"only {n_rows} usable rows are left; {least} are the least", "data"
+        )
 
 
 def _as_series(values, length, parameter):
@@ -223,31 +233,43 @@ def _drop_unlabelled(X, y, bags):
     )
 
 
-def _drop_tiny_classes(X, y, codes, classes, n_folds):
+def _drop_tiny_classes(X, codes, classes, n_folds):
     """Classes that cannot appear in every training part cannot be scored."""
     counts = np.bincount(codes, minlength=len(classes))
     tiny = counts < n_folds
     if not tiny.any():
-        return X, y, codes, classes, []
-    if (~tiny).sum() < 2:
+        return X, codes, classes, []
+    keep = ~tiny[codes]
+    if (~tiny).sum() < 2 or 2 * keep.sum() < len(codes):
+        if np.sort(counts)[-2] >= 2 and counts.max() < n_folds:
+            raise InputError(
+                f"no class has {n_folds} rows, one for each fold; the largest has "
+                f"{counts.max()}",
+                "n_folds",
+            )
         raise InputError(
-            f"the target has {len(classes)} classes and fewer than two of them have "
-            f"{n_folds} rows or more; is it a number or a name?",
+            f"the target has {len(classes)} classes, and {tiny.sum()} of them have "
+            f"fewer than {n_folds} rows; is it a number or a name?",
             "target",
         )
-    keep = ~tiny[codes]
     renumber = np.cumsum(~tiny) - 1
     note = (
         f"dropped {(~keep).sum()} rows of {tiny.sum()} classes with fewer than "
         f"{n_folds} rows: {listed(classes[tiny], 4)}"
     )
-    return (
-        X[keep].reset_index(drop=True),
-        y[keep].reset_index(drop=True),
-        renumber[codes[keep]],
-        classes[~tiny],
-        [note],
-    )
+    X = X[keep].reset_index(drop=True)
+    return X, renumber[codes[keep]], classes[~tiny], [note]
+
+
+def _take_sample(problem, max_rows, n_folds, seed):
+    """Let a random part of the rows take part when there are too many."""
+    strata = None if problem.classes is None else problem.y
+    keep, notes = _sample(len(problem.X), strata, problem.bags, max_rows, n_folds, seed)
+    problem.notes += notes
+    problem.X = problem.X.iloc[keep].reset_index(drop=True)
+    for name in ("y", "truth", "bags"):
+        values = getattr(problem, name)
+        setattr(problem, name, None if values is None else values[keep])
 
 
 def _sample(n_rows, codes, groups, max_rows, n_folds, seed):
@@ -282,21 +304,19 @@ def _stratified_rows(codes, max_rows, least, random):
     return np.sort(by_class[np.argsort(place, kind="stable")[:max_rows]])
 
 
-def _bag_targets(numbers, groups, notes):
-    """Tell what is scored, what is trained on, and whether rows can be scored."""
-    if groups is None:
-        return numbers, numbers, False
+def _hide_rows(problem, scoring):
+    """Train on the means of bags; score single rows where their labels are known."""
+    numbers, groups = problem.y, problem.bags
     sizes = np.bincount(groups)
-    present = np.maximum(sizes, 1)
-    means = (np.bincount(groups, weights=numbers) / present)[groups]
-    spread = np.abs(means - numbers).max()
-    if spread <= 1e-9 * max(1.0, np.abs(numbers).max()):
-        return numbers, numbers, False
-    notes.append(
+    means = (np.bincount(groups, weights=numbers) / np.maximum(sizes, 1))[groups]
+    if np.abs(means - numbers).max() <= 1e-9 * max(1.0, np.abs(numbers).max()):
+        return
+    problem.y = means
+    problem.scores = scores_for(problem.task, scoring, rows_known=True)
+    problem.notes.append(
         "labels differ within bags: models were trained on bag means only and scored "
         "on the single rows"
     )
-    return numbers, means, True
 
 
 def outer_splits(problem, n_repeats, n_folds, seed):
@@ -315,10 +335,9 @@ def outer_splits(problem, n_repeats, n_folds, seed):
     """
     splits = []
     rows = np.zeros(len(problem.X))
-    for repeat in range(n_repeats):
-        splitter = _splitter(
-            problem.is_classification, problem.bags, n_folds, seed + repeat
-        )
+    # Consecutive seeds must not share repeats: another seed is another experiment.
+    for own in np.random.RandomState(seed).randint(2**31 - 1, size=n_repeats):
+        splitter = _splitter(problem.is_classification, problem.bags, n_folds, own)
         splits += list(splitter.split(rows, problem.y, problem.bags))
     return splits
 
@@ -345,7 +364,10 @@ def inner_folds(problem, train, seed):
         stratify = False
     folds = min(_INNER_FOLDS, len(train) if bags is None else len(np.unique(bags)))
     splitter = _splitter(stratify, bags, folds, seed)
-    return list(splitter.split(np.zeros(len(train)), y, bags))
+    with warnings.catch_warnings():
+        # Classes with fewer rows than folds: some folds do without, for every model.
+        warnings.simplefilter("ignore", UserWarning)
+        return list(splitter.split(np.zeros(len(train)), y, bags))
 
 
 def _splitter(stratify, bags, n_folds, seed):

@@ -24,6 +24,7 @@ from skloss.compare.budget import (
 from skloss.compare.costs import (
     certificate_of,
     is_scikit_learn,
+    made_by,
     peak_memory,
     size_of,
 )
@@ -101,6 +102,7 @@ def run_protocol(
     for record in run.records:
         if record.active and len(record.tuned) < len(splits):
             record.stopped = "interrupted" if run.interrupted else "out of time"
+    work.keep_first_looks()
     run.seconds, run.compiling = clock.spent, clock.compiling
     return run
 
@@ -112,7 +114,7 @@ class _Work:
         self.problem, self.run, self.clock = problem, run, clock
         self.seed, self.n_jobs, self.n_folds = seed, n_jobs, n_folds
         self.progress = progress or (lambda done, total, name: None)
-        self.first = None
+        self.first, self.trials = None, {}
         # Seconds that all models share: encoding a split, imputing and scaling it.
         self.split_seconds = self.preparing = 0.0
 
@@ -138,7 +140,7 @@ class _Work:
                 return action()
         except OutOfTime:
             record.stopped = "out of time"
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             record.error = first_line(error)
         return None
 
@@ -147,16 +149,22 @@ class _Work:
         self.progress(0, 1, "reading the table")
         split = self.split(0)
         start_processes(self.n_jobs)
-        self.trials = {}
         for record in self.active():
             self.guarded(record, self.clock.left / 10, partial(self._guess, record))
         # Hopeless ones leave first, the worst before the others, which then have more.
         for record in sorted(self.active(), key=lambda r: r.cost, reverse=True):
             self._affordable(record, self._first_share(len(self.active())))
-        waiting = sorted(self.active(), key=lambda record: record.cost)
+        # Strangers come last among equals, because they may ignore their limit.
+        strange = {
+            id(record): not made_by(record.model.estimator, "sklearn", "skloss")
+            for record in self.active()
+        }
+        waiting = sorted(self.active(), key=lambda r: (r.cost, strange[id(r)]))
         for position, record in enumerate(waiting):
             self.progress(position, len(waiting), record.model.name)
-            share = self._first_share(len(waiting) - position)
+            # Being last is no reason to hang for all the time that is left.
+            unknown = strange[id(record)] and not record.cost
+            share = self._first_share(len(waiting) - position * (not unknown))
             self.guarded(record, share, partial(self._look, record, split, share))
 
     def _first_share(self, n_waiting):
@@ -172,6 +180,8 @@ class _Work:
         enough = min(FEW_SPLITS, len(self.run.splits))
         if enough * record.cost <= share:
             return True
+        if self.clock.left <= 0:
+            raise OutOfTime
         took = seconds_in_words(record.cost)
         record.stopped = f"left out: one fit takes about {took}, too long for its share"
         return False
@@ -184,15 +194,18 @@ class _Work:
         compiling = self.clock.compiling
         trial = again = self._trial(record, {}, rows)
         compiling = self.clock.compiling - compiling
+        net = max(0.0, _seconds(trial) - compiling)
+        self.trials[id(record)], record.cost, extra = trial, net, compiling
         # The first fit of a process also pays for compiling, imports and cold caches,
         # and a plan made from it would cut searches that there is time for.
-        if not builtin or 4 * _seconds(trial) < share:
+        ours = not builtin and made_by(model.estimator, "sklearn", "skloss")
+        if ours or (4 * net < share if builtin else 2 * net < self.clock.left):
             again = self._trial(record, {}, rows)
-        extra = trial.fit_seconds - again.fit_seconds
+            extra = trial.fit_seconds - again.fit_seconds
         record.compile_seconds = extra if compiling or extra > _NOISE else 0.0
         if builtin:
             record.compile_seconds = 0.0
-        record.cost = min(_seconds(trial), _seconds(again))
+        record.cost = min(net, _seconds(again))
         self.trials[id(record)] = again
 
     def _guess(self, record):
@@ -314,12 +327,26 @@ class _Work:
         params, tuned = {}, default
         if record.n_candidates > 1:
             candidates = model.candidates[: record.n_candidates]
-            best = best_candidate(
+            best, faults = best_candidate(
                 self.problem, model, candidates, split, self.seed, self.n_jobs
             )
+            record.faults |= faults
             if best:
                 params = candidates[best]
                 tuned = self._trial(record, params, rows)
+        self._note(record, number, params, default, tuned)
+
+    def keep_first_looks(self):
+        """Let fits that were made before time ran out count as the first split."""
+        for record in self.run.records:
+            trial = self.trials.get(id(record))
+            if trial is None or record.tuned or not record.stopped:
+                continue
+            if not record.stopped.startswith("left out"):
+                self._note(record, 0, {}, trial, trial)
+
+    def _note(self, record, number, params, default, tuned):
+        """Keep what is needed of the fits on one split."""
         scores = self.problem.scores
         record.default[number] = {s.key: s(default.outcome) for s in scores}
         record.tuned[number] = (

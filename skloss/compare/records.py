@@ -27,6 +27,8 @@ class Record:
     fit_seconds, predict_seconds : dict of int to float
     outcomes : dict of int to Outcome
         Of the first repeat, for the figures.
+    faults : dict of int to str
+        Candidates that failed in the inner search, and how.
     """
 
     model: object
@@ -37,6 +39,7 @@ class Record:
     fit_seconds: dict = field(default_factory=dict)
     predict_seconds: dict = field(default_factory=dict)
     outcomes: dict = field(default_factory=dict)
+    faults: dict = field(default_factory=dict)
     sizes: list = field(default_factory=list)
     size_unit: str = None
     certificate: str = ""

@@ -94,10 +94,10 @@ def _name_of(estimator):
     return getattr(estimator, "__name__", type(estimator).__name__)
 
 
-def register(task, estimator, grid, *, baseline=False, needs=(), name=None):
+def register(
+    task, estimator, grid, *, baseline=False, needs=(), name=None, replace=False
+):
     """Add an estimator to every comparison of a task.
-
-    Registering the same name for the same task again replaces the earlier entry.
 
     Parameters
     ----------
@@ -118,6 +118,9 @@ def register(task, estimator, grid, *, baseline=False, needs=(), name=None):
         Any of "scaling", "few rows", "binary", "unit target".
     name : str, default=None
         Name in tables; the class's name by default.
+    replace : bool, default=False
+        Whether to take the place of another entry of that name. Registering the same
+        entry twice is no fault.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def register(task, estimator, grid, *, baseline=False, needs=(), name=None):
     Raises
     ------
     InputError
-        When the task or a need is unknown, or the grid is no dict.
+        When the task or a need is unknown, the grid is no dict, or the name is taken.
 
     Examples
     --------
@@ -154,7 +157,14 @@ def register(task, estimator, grid, *, baseline=False, needs=(), name=None):
     entry = Entry(
         task, estimator, grid, bool(baseline), needs, name or _name_of(estimator)
     )
-    _ENTRIES[:] = [e for e in _ENTRIES if (e.task, e.name) != (task, entry.name)]
+    same_name = [e for e in _ENTRIES if (e.task, e.name) == (task, entry.name)]
+    if not replace and any(e != entry for e in same_name):
+        raise InputError(
+            f"{task} already has an entry named {entry.name!r}; give another name, or "
+            "replace=True to take its place"
+        )
+    for earlier in same_name:
+        _ENTRIES.remove(earlier)
     _ENTRIES.append(entry)
     return entry
 

@@ -134,6 +134,10 @@ def status_of(record, n_splits):
         tried = max(record.n_candidates, 1)
         since = f" after split {record.shortened}" * bool(record.shortened)
         parts.append(f"time allowed {tried} of {grid} candidates{since}")
+    if record.faults:
+        first = next(iter(record.faults.values()))
+        count = f"{len(record.faults)} of {len(record.model.candidates)}"
+        parts.append(f"{count} candidates failed, {first}")
     key, *_ = next(iter(record.tuned.values()), [""])
     if any(np.isnan(scores[key]) for scores in record.tuned.values()):
         parts.append(f"{key} is not defined for its predictions")

@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import re
+import warnings
 from pathlib import Path
 
 from skloss.compare.errors import InputError, first_line, require
@@ -121,8 +122,8 @@ def _read_bytes(path):
         raise InputError(f"there is no file {path}", "data") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder, not a file", "data") from error
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"{path} cannot be read ({reason})", "data") from error
 
 
@@ -150,7 +151,11 @@ def _read_arrow(data, name):
 def _decode(data, name):
     """Text of a file and a note when its encoding had to be guessed."""
     if b"\x00" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        hint = "; save the workbook as CSV" if data.startswith(b"PK") else ""
+        hint = (
+            "; unpack the archive, or save the workbook as CSV"
+            if data.startswith(b"PK")
+            else ""
+        )
         raise InputError(
             f"{name} is not CSV, Parquet or Arrow, plain or compressed{hint}", "data"
         )
@@ -197,6 +202,8 @@ def _number_format(lines, delimiter):
 def _read_text(data, path, pandas):
     """Read delimited text."""
     text, notes = _decode(data, path.name)
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # line ends of the first Macintoshes
     lines = []
     for line in io.StringIO(text):
         if line.strip():
@@ -206,27 +213,41 @@ def _read_text(data, path, pandas):
     try:
         delimiter = _dialect(lines)
         decimal, thousands = _number_format(lines, delimiter)
-        header = next(csv.reader(lines, delimiter=delimiter))
-        table = pandas.read_csv(
-            io.StringIO(text),
-            sep=delimiter,
-            decimal=decimal,
-            thousands=thousands,
-            na_values=["?"],
-            skipinitialspace=True,
-            low_memory=False,
-        )
+        header, *rows = csv.reader(lines, delimiter=delimiter)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pandas.errors.ParserWarning)
+            table = pandas.read_csv(
+                io.StringIO(text),
+                sep=delimiter,
+                decimal=decimal,
+                thousands=thousands,
+                na_values=["?"],
+                skipinitialspace=True,
+                low_memory=False,
+                index_col=False if _end_in_delimiters(header, rows) else None,
+            )
     except (ValueError, csv.Error, pandas.errors.EmptyDataError) as error:
         raise InputError(
             f"{path.name} is not a table ({first_line(error)})", "data"
         ) from error
     if len(header) == table.shape[1] and len(set(header)) < len(header):
         table.columns = header
+    table.columns = [str(name).strip() for name in table.columns]
     if all(_is_number(name) for name in header):
         notes.append(
             "the first line was taken as column names, although it holds only numbers"
         )
     return table, notes
+
+
+def _end_in_delimiters(header, rows):
+    """Whether each row, but not the header, ends in a delimiter.
+
+    Pandas takes rows with one value more than there are names to begin with the name
+    of the row, as some programs write them, and would move all values by one column.
+    """
+    whole = rows[:-1] or rows  # the last one may have been cut
+    return all(len(row) == len(header) + 1 and not row[-1].strip() for row in whole)
 
 
 def _is_number(text):

@@ -3,12 +3,14 @@
 import numpy as np
 
 from skloss.compare.cleaning import is_numeric, listed
-from skloss.compare.errors import InputError, require
+from skloss.compare.errors import InputError, require, suggestion
 from skloss.compare.registry import TASKS
 
 __all__ = ["encode_target", "infer_task"]
 
 _FEW_VALUES = 20
+# Share of numbers from which on a text column is taken for a damaged number column.
+_MOSTLY = 0.9
 
 
 def infer_task(X, y, *, task="auto", bags=None, order=None):
@@ -48,17 +50,39 @@ def infer_task(X, y, *, task="auto", bags=None, order=None):
     ):
         return "ordinal", "the target's values are ordered"
     distinct = y.nunique(dropna=True)
-    if not is_numeric(y):
+    if not is_numeric(y) and not _written_numbers(y, distinct):
         return "classification", f"the target has {distinct} distinct texts"
     if distinct < _FEW_VALUES:
         return "classification", f"the target has only {distinct} distinct values"
     return "regression", f"the target is a number with {distinct} distinct values"
 
 
+def _written_numbers(y, distinct):
+    """Whether texts are numbers; refuses a number column with a few other texts."""
+    if distinct < _FEW_VALUES:
+        return False
+    present = y.dropna()
+    if not all(isinstance(value, str) for value in present.head(_FEW_VALUES)):
+        return False
+    bad = require("pandas").to_numeric(present, errors="coerce").isna()
+    if not bad.any():
+        return True
+    if bad.mean() <= 1 - _MOSTLY:
+        raise InputError(
+            f"the target looks like a number, but {bad.sum()} of {len(present)} values "
+            f"are not: {listed(sorted(set(map(str, present[bad]))), 3)}; mend them, or "
+            "give the task classification",
+            "target",
+        )
+    return False
+
+
 def _check_task(task, y, bags):
     if task not in TASKS:
         raise InputError(
-            f"unknown task {task!r}; choose from {', '.join(TASKS)}", "task"
+            f"unknown task {task!r}{suggestion(task, TASKS)}; "
+            f"choose from {', '.join(TASKS)}",
+            "task",
         )
     if task == "aggregate" and bags is None:
         raise InputError("the aggregate task needs the bag of each row", "bags")

@@ -7,7 +7,7 @@ from skloss.compare.layout import columns, splits_in_words
 
 __all__ = ["console", "print_comparison"]
 
-_PLAIN_WIDTH = 110
+_PLAIN_WIDTH = 120
 _STYLES = {"ours": "bold", "built-in": "", "dummy": "dim"}
 _VERDICTS = {"better": "bold green", "worse": "red", "tie": "yellow"}
 

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from skloss.compare.costs import made_by
 from skloss.compare.features import TableFeatures, preparation, reads_tables
 from skloss.compare.problem import inner_folds
 from skloss.compare.scores import Outcome
@@ -240,6 +241,14 @@ class Split:
     def _matrices(self, model, fold):
         if reads_tables(model.estimator):
             return tuple(self.problem.X.iloc[part] for part in self._parts(fold))
+        train, test = self._shared(model, fold)
+        if made_by(model.estimator, "sklearn", "skloss"):
+            return train, test
+        # What a stranger does to its rows must not reach the others.
+        return train.copy(), test.copy()
+
+    def _shared(self, model, fold):
+        """Matrices that all models with the same preparation have in common."""
         steps = preparation(
             model.estimator, scale=model.scale, impute=self.problem.has_missing
         )

@@ -3,6 +3,7 @@
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from skloss.compare.errors import first_line
 from skloss.compare.scores import SCORES
 from skloss.compare.trials import try_model
 
@@ -37,7 +38,9 @@ def best_candidate(problem, model, candidates, split, seed, n_jobs=None):
 
     Returns
     -------
-    int
+    best : int
+    faults : dict of int to str
+        Candidates that failed on some fold, and how.
 
     Raises
     ------
@@ -53,15 +56,20 @@ def best_candidate(problem, model, candidates, split, seed, n_jobs=None):
                 for params in candidates
             )
         )
-    errors = [error for fold in results for _, _, error in fold if error]
+    faults = {
+        number: error
+        for fold in results
+        for number, (_, _, error) in enumerate(fold)
+        if error
+    }
     score = problem.tuning_score
     gains = _mean_gain([[first for first, _, _ in fold] for fold in results], score)
     if np.isnan(gains).all():
         # Without probabilities there is no log-loss; share of hits is what is left.
         gains = _mean_gain([[second for _, second, _ in f] for f in results])
     if np.isnan(gains).all():
-        raise RuntimeError(errors[0] if errors else "no candidate could be scored")
-    return int(np.nanargmax(gains))
+        raise RuntimeError(next(iter(faults.values()), "no candidate could be scored"))
+    return int(np.nanargmax(gains)), faults
 
 
 def _mean_gain(values, score=None):
@@ -80,5 +88,5 @@ def _score(problem, model, params, rows, seed):
         if np.isnan(value) and problem.is_classification:
             hits = SCORES["accuracy"](trial.outcome)
     except Exception as error:
-        return np.nan, np.nan, f"{type(error).__name__}: {error}"
+        return np.nan, np.nan, first_line(error)
     return value, hits, ""

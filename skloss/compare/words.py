@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from skloss.compare.registry import registered
 from skloss.compare.results import LEVEL, best_of, difference_table, paired
 from skloss.compare.units import number, ratio, seconds
 
@@ -12,6 +13,8 @@ __all__ = ["answer"]
 # A tied model may be recommended for its cost when it gives up no more than this part
 # of what the better one gains over guessing.
 _SMALL_PART = 0.05
+# Splits from which on more repeats narrow the intervals only a little.
+_USUAL_SPLITS = 10
 
 
 def answer(run, problem):
@@ -40,7 +43,7 @@ def answer(run, problem):
             f"On {problem.name} no model is clearly better than guessing: the best, "
             f"{best.model.name}, has {score.label} {_mean(best, score)} and "
             f"{dummy.model.name} {_mean(dummy, score)}. "
-            "Look for other columns or more rows before choosing a model."
+            f"Look for {_remedies(run)} before choosing a model."
         )
     if ours is None or rival is None:
         return _one_sided(run, problem, score, ours, rival)
@@ -74,7 +77,12 @@ def _one_sided(run, problem, score, ours, rival):
         f"{_mean(best, score)}."
     )
     if ours is None and any(r.model.side == "ours" for r in run.records):
-        return f"{first} None of the models it was to be compared with finished."
+        return (
+            f"{first} None of the models it was to be compared with has a score, for "
+            "the reasons given below the table."
+        )
+    if ours is None and registered(problem.task, baseline=False):
+        return f"{first} Only built-in models were asked for."
     if ours is None:
         return (
             f"{first} skloss has no estimator for {problem.task} yet, so only "
@@ -96,7 +104,8 @@ def _two_sided(run, problem, score, ours, rival):
         return (
             f"On {problem.name} use {a}: its {score.label} of {_mean(ours, score)} "
             f"beats that of {b}, the best built-in model, by {gain} ({evidence}). "
-            + _cost(a, b, ours, rival)
+            + _cost(a, b, ours, rival).removesuffix(".")
+            + _reservation(run)
         )
     if row["verdict"] == "worse":
         return (
@@ -113,6 +122,33 @@ def _two_sided(run, problem, score, ours, rival):
     return (
         f"On {problem.name}, {a} and {b} have {means}, but {row['n_splits']} split is "
         "too few to tell a difference from noise. Allow more time or more repeats."
+    )
+
+
+def _remedies(run):
+    few = len(run.splits) < _USUAL_SPLITS
+    return (
+        "other columns, more rows or more repeats"
+        if few
+        else "other columns or more rows"
+    )
+
+
+def _reservation(run):
+    """End a praise of ours with the rivals that the time budget cut short."""
+    cut = [
+        r.model.name
+        for r in run.records
+        if r.model.side == "built-in" and (r.curtailed or r.stopped)
+    ]
+    if not cut:
+        return "."
+    names = (
+        " and ".join(cut) if len(cut) < 3 else f"{', '.join(cut[:-1])} and {cut[-1]}"
+    )
+    return (
+        f"; {names} {'were' if len(cut) > 1 else 'was'} cut short by the time budget "
+        "and might do better with more."
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from skloss.compare import InputError
-from skloss.compare.cleaning import as_table, clean_table, unique_names
+from skloss.compare.cleaning import as_table, clean_table, echoes, unique_names
 
 N = 30
 
@@ -78,6 +78,40 @@ def test_any_container_becomes_a_table():
     ):
         assert np.array_equal(as_table(given).to_numpy(), X)
     assert as_table(X[:, 0]).shape == (3, 1)
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(InputError, match="complex"):
+        as_table(np.ones((3, 2)) * 1j)
+
+
+def test_columns_that_echo_the_target_are_named(rng):
+    y = rng.integers(0, 3, 200)
+    table = pd.DataFrame(
+        {
+            "renamed": np.array(["x", "y", "z"])[y],
+            "merged": np.minimum(y, 1),
+            "split": y + 3 * rng.integers(0, 2, 200),
+            "once wrong": np.r_[(y[0] + 1) % 3, y[1:]],
+        }
+    )
+    (note,) = echoes(table, y, classes=True)
+    assert note.startswith("'renamed' says exactly what the target says")
+    price = rng.standard_normal(200)
+    table = pd.DataFrame({"in cents": 100 * price + 3, "close": price + 1e-3 * y})
+    (note,) = echoes(table, price, classes=False)
+    assert note.startswith("'in cents' says")
+    # Every row of its own says nothing about classes, nor do few rows.
+    assert echoes(pd.DataFrame({"id": range(40)}), np.arange(40), classes=True) == []
+    assert echoes(pd.DataFrame({"x": [0, 1]}), np.array([0, 1]), classes=True) == []
+
+
+def test_echoes_are_looked_for_in_all_rows(rng):
+    y = rng.integers(0, 2, 5_000)
+    late = y.copy()
+    late[-1] = 1 - late[-1]
+    assert echoes(pd.DataFrame({"late": late}), y, classes=True) == []
+    assert echoes(pd.DataFrame({"same": y}), y, classes=True)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 2, 2)])

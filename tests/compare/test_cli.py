@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ import pandas as pd
 import pytest
 
 import skloss
+from skloss.compare import compare
 from skloss.compare.cli import main
+from skloss.compare.terminal import console, print_comparison
 
 FAST = ["--estimators", "GaussianNB", "--repeats", "1", "--no-report"]
 
@@ -27,6 +30,13 @@ def folder(tmp_path, monkeypatch, mixed):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 broken")
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "header.csv").write_text("a,b\n")
+    prices = [f"{2 + i / 7:.2f}" for i in range(60)]
+    for file, texts in {
+        "prices": ["unknown", *prices[1:]],
+        "euros": [f"{price} €" for price in prices],
+    }.items():
+        rows = [f"{i % 7},{text}" for i, text in enumerate(texts)]
+        (tmp_path / f"{file}.csv").write_text("\n".join(["x,price", *rows]))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -148,6 +158,35 @@ def test_every_task_from_a_file(folder, capsys, arguments, task):
         (["--dataset", "wine", "--folds", "1"], "--folds", "at least 2"),
         (["--dataset", "wine", "--time-budget", "0"], "--time-budget", "positive"),
         (["--dataset", "wine", "--seed", "-1"], "--seed", "at least 0"),
+        (["--dataset", "wine", "--time-budget", "nan"], "--time-budget", "positive"),
+        (["--dataset", "wine", "--seed", str(10**12)], "--seed", "at most"),
+        (["--dataset", "wine", "--jobs", "0"], "--jobs", "other than 0"),
+        (["--dataset", "wine", "--folds", "72"], "--folds", "no class has 72 rows"),
+        (["--dataset", "wine", "--estimators", " , "], "--estimators", "empty"),
+        (["--dataset", ""], "--dataset", "empty"),
+        (["--data", ""], "--data", "empty"),
+        (["--data", "a\0.csv"], "--data", "cannot be read"),
+        (["--data", "data.csv", "--target", "Target"], "--target", "mean 'target'"),
+        (["--dataset", "Winee"], "--dataset", "did you mean 'wine'"),
+        (["--dataset", "wine", "--estimators", "Ridge"], "--estimators", "regression"),
+        (
+            ["--dataset", "wine", "--estimators", "GausianNB"],
+            "--estimators",
+            "did you mean 'GaussianNB'",
+        ),
+        (["--data", "data.csv", "--report", "data.csv"], "--report", "the data"),
+        (
+            ["--dataset", "wine", "--report", "one", "--json", "one"],
+            "--report",
+            "the file of --json",
+        ),
+        (
+            ["--dataset", "wine", "--report", "r" * 300],
+            "--report",
+            "cannot be written",
+        ),
+        (["--data", "prices.csv", "--target", "price"], "--target", "1 of 60 values"),
+        (["--data", "euros.csv", "--target", "price"], "--target", "number or a name"),
         (["--dataset", "wine", "--report", "no/such/r.html"], "--report", "no folder"),
         (["--dataset", "wine", "--json", "."], "--json", "is a folder"),
     ],
@@ -163,10 +202,69 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert words in line
 
 
-def test_options_that_do_not_exist(capsys):
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["compare", "--nonsense"], "arguments: --nonsense"),
+        (["compare", "--time-budget", "soon"], "argument --time-budget: "),
+        (["compare", "--repeats", "2.5"], "argument --repeats: "),
+        (["compare", "--target"], "argument --target: "),
+        (["compair"], "choose from 'compare', 'list', 'warmup'"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_line_too(capsys, arguments, words):
     with pytest.raises(SystemExit) as caught:
-        run("--nonsense")
+        main(arguments)
     assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
+def test_an_unknown_family_is_one_line_too(capsys):
+    assert main(["warmup", "nosuch"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("skloss warmup: argument family: unknown family 'nosuch'")
+
+
+def test_tables_are_written_when_the_report_cannot_be(folder, capsys, monkeypatch):
+    def full(path, comparisons):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("skloss.compare.report.write_report", full)
+    options = ["--estimators", "GaussianNB", "--repeats", 1, "--json", "out.json"]
+    assert run("--dataset", "wine", *options) == 2
+    assert "argument --report: cannot be written" in capsys.readouterr().err
+    assert json.loads((folder / "out.json").read_text())["comparisons"]
+
+
+def test_consoles_without_signs_get_letters_and_straight_columns(folder):
+    options = ["--estimators", "GaussianNB", "--repeats", "2", "--no-report"]
+    done = subprocess.run(
+        [sys.executable, "-m", "skloss", "compare", "--dataset", "wine", *options],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+        capture_output=True,
+        check=True,
+    )
+    text = done.stdout.decode("ascii")
+    assert done.stderr == b"" and "?" not in text
+    rows = [line for line in text.splitlines() if " ~ " in line]
+    assert len(rows) == 2
+    assert len({row.index("~") for row in rows}) == 1
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 200])
+def test_tables_fit_narrow_and_wide_terminals(numbers, width):
+    options = {"estimators": "PooledGaussianNB", "baselines": "GaussianNB"}
+    result = compare(*numbers, n_repeats=2, verbose=0, **options)
+    stream = io.StringIO()
+    out = console(stream)
+    out.width = width
+    print_comparison(result, out)
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    shown = "PooledGaussianNB" in stream.getvalue()
+    assert shown or width < 40
+    assert ("memory" in stream.getvalue()) == (width == 200)
 
 
 def test_unfinished_estimators_mean_exit_code_3(folder, capsys):
@@ -199,6 +297,14 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert 'pip install "skloss[compare]"' in error and "rich" in error
+
+
+def test_a_report_without_matplotlib_is_refused_before_the_work(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert run("--dataset", "wine", "--estimators", "GaussianNB") == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "matplotlib" in printed.err
+    assert run("--dataset", "wine", *FAST) == 0
 
 
 def test_list_names_every_estimator_once_with_its_task(capsys):
@@ -293,6 +399,20 @@ def test_two_thousand_columns(tmp_path, monkeypatch, capsys):
     X.assign(y=np.where(X["x0"] > 0, "a", "b")).to_csv("wide.csv.gz", index=False)
     assert run("--data", "wide.csv.gz", "--target", "y", *FAST) == 0
     assert "2,000 columns" in capsys.readouterr().out
+
+
+def test_the_report_is_written_for_a_reader_of_the_first_lines(tmp_path):
+    options = ["--dataset", "wine", "--estimators", "GaussianNB", "--repeats", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skloss", "compare", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+    assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
 def test_a_reader_who_has_had_enough_is_no_error():

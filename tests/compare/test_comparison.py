@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import MiniBatchKMeans
@@ -9,6 +10,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -17,6 +19,7 @@ from statsmodels.stats.multitest import multipletests
 
 from skloss.compare import InputError, compare, prepare
 from skloss.compare.statistics import corrected_t_test
+from skloss.compare.words import answer
 
 QUICK = {"baselines": ["GaussianNB", "DummyClassifier"], "n_repeats": 2, "verbose": 0}
 
@@ -199,6 +202,14 @@ def test_naming_built_in_models_restricts_the_rivals(numbers):
         ({"max_rows": 2.5}, "max_rows"),
         ({"random_state": None}, "random_state"),
         ({"task": "guess"}, "task"),
+        ({"estimators": 3}, "estimators"),
+        ({"estimators": (Ridge(), {}, 1)}, "estimators"),
+        ({"estimators": (LogisticRegression(), {"C": 1.0})}, "estimators"),
+        ({"estimators": (LogisticRegression(), {"c": [1.0]})}, "estimators"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": "all"}, "n_jobs"),
+        ({"random_state": 2**40}, "random_state"),
+        ({"time_budget": None}, "time_budget"),
     ],
 )
 def test_bad_arguments_are_named(numbers, arguments, parameter):
@@ -206,6 +217,67 @@ def test_bad_arguments_are_named(numbers, arguments, parameter):
         compare(*numbers, verbose=0, **arguments)
     assert caught.value.parameter == parameter
     assert "\n" not in str(caught.value)
+
+
+def test_named_built_in_models_stay_when_baselines_are_given(numbers):
+    result = compare(
+        *numbers,
+        estimators=["LogisticRegression", "PooledGaussianNB"],
+        **QUICK,
+    )
+    frame = result.to_frame().set_index("model")
+    assert frame["side"].to_dict() == {
+        "LogisticRegression": "built-in",
+        "PooledGaussianNB": "ours",
+        "GaussianNB": "built-in",
+        "DummyClassifier": "dummy",
+    }
+
+
+def test_only_built_in_models_is_not_called_a_gap_of_ours(numbers):
+    result = compare(*numbers, estimators="GaussianNB", **QUICK)
+    assert result.answer.endswith("Only built-in models were asked for.")
+
+
+@pytest.mark.parametrize("container", ["dict", "lazy", "frame", "polars"])
+def test_tables_of_other_libraries(numbers, container):
+    X, y = numbers
+    forms = {
+        "dict": {"a": X[:, 0], "b": X[:, 1]},
+        "lazy": pl.DataFrame(X, schema=["a", "b"]).lazy(),
+        "polars": pl.DataFrame(X, schema=["a", "b"]),
+        "frame": pd.DataFrame(X, columns=["a", "b"]),
+    }
+    options = {"estimators": "PooledGaussianNB", "baselines": "GaussianNB", **QUICK}
+    table = compare(forms[container], y, **options).to_frame()
+    assert (
+        table["score"].tolist() == compare(X, y, **options).to_frame()["score"].tolist()
+    )
+
+
+def test_labels_of_mixed_kinds_are_read_as_text(numbers):
+    X, y = numbers
+    labels = np.array([1, "a"], dtype=object)[y]
+    result = compare(X, labels, estimators="PooledGaussianNB", **QUICK)
+    assert set(result.best_estimator_.predict(X)) == {"1", "a"}
+
+
+def test_praise_names_the_rivals_that_were_cut_short(numbers):
+    result = compare(
+        *numbers,
+        estimators=LogisticRegression(),
+        baselines={"tuned": (GaussianNB(), {"var_smoothing": [1.0, 2.0]})},
+        verbose=0,
+    )
+    ours, rival = result._run.records
+    for split, scores in ours.tuned.items():
+        scores["log_loss"] = rival.tuned[split]["log_loss"] - 1 - split / 1000
+    whole = answer(result._run, result._problem)
+    assert "beats that of tuned" in whole and "cut short" not in whole
+    rival.n_candidates = 0
+    cut = answer(result._run, result._problem)
+    assert "; tuned was cut short by the time budget" in cut
+    assert cut.count(". ") == 1
 
 
 def run(X, y=None, **options):

@@ -27,6 +27,43 @@ def test_one_row_per_class_is_explained(rng):
         make_problem(rng.standard_normal((30, 2)), names)
 
 
+def test_many_tiny_classes_are_no_classes(rng):
+    y = [f"name {i}" for i in range(30)] + ["a"] * 10 + ["b"] * 10
+    with pytest.raises(InputError, match="is it a number or a name"):
+        make_problem(rng.standard_normal((50, 2)), y)
+
+
+def test_too_many_folds_are_blamed_on_the_folds(rng):
+    with pytest.raises(InputError, match="no class has 20 rows") as caught:
+        make_problem(rng.standard_normal((20, 2)), [0, 1] * 10, n_folds=20)
+    assert caught.value.parameter == "n_folds"
+
+
+def test_small_classes_raise_no_warnings(rng, recwarn):
+    problem = make_problem(rng.standard_normal((20, 2)), [0] * 17 + [1] * 3)
+    for train, _ in outer_splits(problem, 2, 2, seed=0):
+        assert len(inner_folds(problem, train, seed=0)) == 3
+    assert not recwarn.list
+
+
+def test_another_seed_shares_no_repeat(rng):
+    problem = make_problem(rng.standard_normal((40, 2)), [0, 1] * 20)
+    tests = [
+        {test.tobytes() for _, test in outer_splits(problem, 5, 2, seed)}
+        for seed in (0, 1)
+    ]
+    assert len(tests[0]) == len(tests[1]) == 10
+    assert not tests[0] & tests[1]
+
+
+def test_a_column_that_repeats_the_target_is_noted(rng):
+    y = rng.integers(0, 2, 60)
+    X = pd.DataFrame({"x": rng.standard_normal(60), "answer": np.where(y, "yes", "no")})
+    notes = " ".join(make_problem(X, y).notes)
+    assert "'answer' says exactly what the target says" in notes
+    assert "exactly" not in " ".join(make_problem(X[["x"]], y).notes)
+
+
 def test_large_tables_are_sampled_with_a_notice(rng):
     y = np.r_[np.zeros(990), np.ones(7), np.full(3, 2)].astype(int)
     X = np.column_stack([np.arange(1000.0) % 17, rng.random(1000)])

@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cluster import DBSCAN, KMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeClassifier
 
 from skloss.compare import compare
@@ -58,6 +61,71 @@ class Interrupting(Slow):
         if Interrupting.fits > 6:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
+        return super().fit(X, y)
+
+
+class Leaving(Slow):
+    """Ends the program."""
+
+    def fit(self, X, y):
+        raise SystemExit("enough")
+
+
+class Unclonable(Slow):
+    """Changes a parameter in its constructor."""
+
+    def __init__(self, nap=0):
+        self.nap = nap + 1
+
+
+class Fickle(Slow):
+    """Fails from the third fit on, or for some parameters."""
+
+    fits = 0
+
+    def fit(self, X, y):
+        if self.level == 2:
+            raise ValueError("level 2 is not possible")
+        Fickle.fits += 1
+        if self.level == 3 and Fickle.fits > 2:
+            raise ValueError("not again")
+        return super().fit(X, y)
+
+
+class Spoiling(Slow):
+    """Overwrites the rows it is given."""
+
+    def fit(self, X, y):
+        X[:] = 0
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        X[:] = 0
+        return super().predict_proba(X)
+
+
+class Deaf(Slow):
+    """Ignores every interruption, as compiled code does."""
+
+    def fit(self, X, y):
+        end = time.perf_counter() + self.nap
+        while time.perf_counter() < end:
+            try:
+                time.sleep(0.05)
+            except BaseException:
+                continue
+        return super().fit(X, y) if self.nap == 0 else Slow(0).fit(X, y)
+
+
+class Warming(Slow):
+    """Needs more time for the first fit than for all others."""
+
+    fits, first = 0, 0.0
+
+    def fit(self, X, y):
+        Warming.fits += 1
+        if Warming.fits == 1:
+            time.sleep(Warming.first)
         return super().fit(X, y)
 
 
@@ -215,6 +283,109 @@ def test_a_failing_model_stops_nobody_else(numbers):
     assert not result.complete
 
 
+@pytest.mark.parametrize(
+    "estimator, reason",
+    [
+        (Leaving(), "failed: SystemExit: enough"),
+        (Unclonable(), "failed: RuntimeError: Cannot clone"),
+        (Fickle(0, level=3), "failed: ValueError: not again"),
+        (SVR(), "failed: it does not predict classes"),
+        (KMeans(), "failed: it does not predict classes"),
+        (StandardScaler(), "failed: it has no predict"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_goes_wrong_is_told_in_the_table(numbers, estimator, reason):
+    result = compare(
+        *numbers, estimators=estimator, baselines=RIVALS, n_repeats=2, verbose=0
+    )
+    name = type(estimator).__name__
+    frame = result.to_frame().set_index("model")
+    assert frame.loc[name, "status"].startswith(reason)
+    assert frame.loc["GaussianNB", "n_splits"] == 4
+    assert list(result.unfinished()) == [name]
+    assert "has a score, for the reasons given below the table" in result.answer
+
+
+def test_estimators_of_the_wrong_kind_are_turned_away_from_numbers(rng):
+    X = rng.standard_normal((40, 2))
+    options = {"baselines": "Ridge", "n_repeats": 1, "verbose": 0}
+    classifier = LogisticRegression()
+    frame = compare(X, X[:, 0], estimators=classifier, **options).to_frame()
+    assert frame["status"].iloc[-1] == "failed: it does not predict numbers"
+    options["baselines"] = "KMeans"
+    frame = compare(X, estimators=DBSCAN(), **options).to_frame().set_index("model")
+    assert not frame.loc["DBSCAN", "status"].startswith("failed")
+    frame = compare(X, estimators=classifier, **options).to_frame()
+    assert frame["status"].iloc[-1] == "failed: it has no fit_predict"
+
+
+def test_candidates_that_fail_are_counted(numbers):
+    grid = {"level": [0, 1, 2], "nap": [0]}
+    result = compare(
+        *numbers,
+        estimators=(Fickle(0), grid),
+        baselines=RIVALS,
+        n_repeats=1,
+        verbose=0,
+    )
+    status = result.to_frame().set_index("model").loc["Fickle", "status"]
+    reason = "ValueError: level 2 is not possible"
+    assert status == f"1 of 4 candidates failed, {reason}"
+    assert result.complete
+
+
+def test_rows_that_a_stranger_overwrites_stay_whole_for_others(numbers):
+    def scores(estimators):
+        result = compare(
+            *numbers, estimators=estimators, baselines=RIVALS, n_repeats=2, verbose=0
+        )
+        return result.to_frame().set_index("model")["score"]
+
+    neighbours = KNeighborsClassifier()
+    alone = scores([neighbours])
+    beside = scores([Spoiling(0), neighbours])
+    for name in ("KNeighborsClassifier", "GaussianNB"):
+        assert beside[name] == alone[name]
+
+
+@pytest.mark.parametrize("first", [1.0, 3.0])
+def test_a_slow_first_fit_does_not_cut_the_search(numbers, first):
+    # As after an import or a load from disk inside the first fit.
+    Warming.fits, Warming.first = 0, first
+    result = compare(
+        *numbers,
+        estimators=(Warming(0), {"level": [1, 2, 3, 4]}),
+        baselines=RIVALS,
+        n_repeats=1,
+        time_budget=12,
+        verbose=0,
+    )
+    row = result.to_frame().set_index("model").loc["Warming"]
+    assert row["status"] == ""
+    assert row["compile_seconds"] == pytest.approx(first, abs=0.3)
+    assert row["fit_seconds"] < 0.3
+
+
+def test_what_was_fitted_before_time_ran_out_is_kept(numbers):
+    result = compare(
+        *numbers,
+        estimators=[LogisticRegression(), Deaf(1.5)],
+        baselines=RIVALS,
+        time_budget=0.5,
+        verbose=0,
+    )
+    frame = result.to_frame().set_index("model")
+    for name in ("LogisticRegression", *RIVALS):
+        assert frame.loc[name, "n_splits"] == 1
+        assert np.isfinite(frame.loc[name, "score"])
+        status = frame.loc[name, "status"]
+        assert status.startswith("out of time after 1 of 10 splits")
+    assert "too few to tell a difference" in result.answer
+    # One fit that cannot be stopped, not two.
+    assert result._run.seconds < 2.5
+
+
 def test_an_estimator_that_cannot_be_imported_is_a_failure_in_the_table(numbers):
     from skloss.compare import register
     from skloss.compare.registry import unregister
@@ -243,7 +414,8 @@ def test_the_time_budget_is_kept(numbers, nap):
     frame = result.to_frame().set_index("model")
     assert frame.loc["GaussianNB", "n_splits"] == 10
     status = frame.loc["Slow", "status"]
-    assert "time allowed" in status or "out of time" in status
+    reasons = ("time allowed", "out of time", "left out")
+    assert any(reason in status for reason in reasons)
     assert not result.interrupted
 
 

@@ -35,16 +35,29 @@ def test_grids_are_of_comparable_size():
         assert size == 0 or 6 <= size <= 12, entry.name
 
 
-def test_one_call_adds_an_estimator_and_replaces_an_earlier_one():
-    first = register("regression", Ridge, {"alpha": [1.0]}, name="Mine")
-    second = register("regression", Ridge(alpha=3), {}, name="Mine")
+def test_one_call_adds_an_estimator():
+    mine = register("regression", Ridge(alpha=3), {}, name="Mine")
     try:
-        mine = [e for e in registered("regression") if e.name == "Mine"]
-        assert mine == [second]
-        assert mine[0].make().alpha == 3
-        assert first not in registered()
+        assert mine in registered("regression")
+        assert mine not in registered("sparse")
+        assert mine.make().alpha == 3
     finally:
-        unregister(second)
+        unregister(mine)
+
+
+def test_a_name_is_taken_over_only_on_request():
+    first = register("regression", Ridge, {"alpha": [1.0]}, name="Mine")
+    try:
+        assert register("regression", Ridge, {"alpha": [1.0]}, name="Mine") == first
+        with pytest.raises(InputError, match="already has an entry named 'Mine'"):
+            register("regression", Ridge, {"alpha": [2.0]}, name="Mine")
+        assert [e for e in registered("regression") if e.name == "Mine"] == [first]
+        other = register("sparse", Ridge, {"alpha": [2.0]}, name="Mine")
+        unregister(other)
+        first = register("regression", Ridge(), {}, name="Mine", replace=True)
+        assert [e for e in registered("regression") if e.name == "Mine"] == [first]
+    finally:
+        unregister(first)
 
 
 @pytest.mark.parametrize(

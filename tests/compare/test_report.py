@@ -7,6 +7,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skloss.compare import compare
+from skloss.compare.layout import columns
 from skloss.compare.report import write_report
 
 VOID = {"meta", "br", "wbr", "path", "use", "input"}
@@ -17,7 +18,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.ids = [], [], []
+        self.open, self.tags, self.ids, self.words = [], [], [], ""
         self.text = text
         self.feed(text)
         assert self.open == []
@@ -38,6 +39,9 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         if tag not in VOID:
             assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
 
     def all(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]
@@ -175,6 +179,37 @@ def test_answers_come_first_and_names_are_escaped(page, comparisons):
     ]
     places = [sections[0].index(words) for words in order]
     assert places == sorted(places)
+
+
+def test_names_are_neither_markup_nor_mathematics(tmp_path, numbers):
+    name = "<script>alert($x_1$ & $\\nosuch{$)</script>"
+    result = compare(
+        *numbers,
+        estimators={name: LogisticRegression()},
+        baselines="GaussianNB",
+        name="$\\bad{$ <b>",
+        n_repeats=2,
+        verbose=0,
+    )
+    text = write_report(tmp_path / "r.html", [result]).read_text()
+    assert "<script" not in text and "<b>" not in text
+    # Wherever the name stands in text it is complete, in figures too.
+    plain = Page(text).words.replace("\n", "")
+    assert plain.count(name) > 5
+    assert result.plot().get_suptitle() == "$\\bad{$ <b>"
+    result.plot().savefig(tmp_path / "r.png")
+
+
+def test_the_interval_stands_beside_every_verdict(page, comparisons):
+    result = comparisons[0]
+    pair = result.pairs().iloc[0]
+    half = (pair["high"] - pair["low"]) / 2
+    (gain,) = [c for c in columns(result) if c.title == "gain"]
+    (cell,) = [cell for cell in gain.cells if cell]
+    value, _, uncertainty = cell.partition(" ± ")
+    assert float(value) == pytest.approx(pair["gain"], abs=0.1 * half)
+    assert float(uncertainty) == pytest.approx(half, rel=0.1)
+    assert cell in page.words.replace("\u00a0", " ")
 
 
 def test_each_task_has_its_own_figure(page):

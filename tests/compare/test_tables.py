@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import lzma
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def write(tmp_path, data, name="table.csv"):
         CSV.replace(",", ";").replace(".", ",").encode("utf-8-sig"),
         CSV.replace("\n", "\r\n").encode(),
         ("\n" + CSV).encode(),
-        gzip.compress(CSV.encode()),
+        gzip.compress(CSV.encode(), mtime=0),
         bz2.compress(CSV.encode()),
         lzma.compress(CSV.encode()),
     ],
@@ -91,6 +92,36 @@ def test_repeated_names_are_numbered(tmp_path):
 def test_a_table_without_header_is_noticed(tmp_path):
     _, notes = read_table(write(tmp_path, "1,2\n3,4\n"))
     assert any("only numbers" in note for note in notes)
+
+
+def test_line_ends_of_old_macintoshes(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"a,b\r1,2\r3,4\r")
+    table, notes = read_table(tmp_path / "t.csv")
+    assert table.to_dict("list") == {"a": [1, 3], "b": [2, 4]} and notes == []
+
+
+def test_spaces_around_names_are_dropped(tmp_path):
+    (tmp_path / "t.csv").write_text(" a , b ,a\n1,2,3\n4,5,6\n")
+    table, _ = read_table(tmp_path / "t.csv")
+    assert table.columns.tolist() == ["a", "b", "a_2"]
+
+
+@pytest.mark.parametrize("end", [",", ""])
+def test_values_stay_below_their_names(tmp_path, end):
+    # A delimiter at the end of the rows only, or row names without a name of their own.
+    first = "" if end else "row,"
+    rows = "".join(f"{first}{i},{2 * i}{end}\n" for i in range(5))
+    (tmp_path / "t.csv").write_text("a,b\n" + rows)
+    table, _ = read_table(tmp_path / "t.csv")
+    assert table["a"].tolist() == list(range(5))
+    assert table["b"].tolist() == list(range(0, 10, 2))
+
+
+def test_archives_and_workbooks_are_named_as_such(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("t.csv", "a,b\n1,2\n")
+    with pytest.raises(InputError, match="unpack the archive, or save the workbook"):
+        read_table(tmp_path / "t.zip")
 
 
 def test_question_marks_are_missing_values(tmp_path):

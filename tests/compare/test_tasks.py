@@ -29,6 +29,19 @@ def test_inference(y, arguments, task):
     assert reason
 
 
+def test_numbers_written_as_text_are_regression():
+    texts = pd.Series([f"{i}.5" for i in range(30)])
+    assert infer_task(None, texts)[0] == "regression"
+    assert infer_task(None, texts.str[0])[0] == "classification"
+
+
+def test_a_damaged_number_column_is_not_taken_for_classes():
+    texts = pd.Series([f"{i}.5" for i in range(30)] + ["n/a?"])
+    with pytest.raises(InputError, match="1 of 31 values are not: 'n/a\\?'"):
+        infer_task(None, texts)
+    assert infer_task(None, texts, task="classification")[0] == "classification"
+
+
 def test_no_target_means_clustering():
     assert infer_task(X, None)[0] == "clustering"
 

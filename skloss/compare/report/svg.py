@@ -4,7 +4,7 @@ import io
 import re
 
 from skloss.compare.errors import require
-from skloss.compare.figures import COLOURS
+from skloss.compare.figures import COLOURS, PLAIN_TEXT
 
 __all__ = ["draw_svg"]
 
@@ -32,6 +32,7 @@ def draw_svg(draw, name, size=_SIZE):
     matplotlib = require("matplotlib")
     figure_type = require("matplotlib.figure").Figure
     settings = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 10}
+    settings |= PLAIN_TEXT
     with matplotlib.rc_context(settings):
         figure = figure_type(figsize=size, layout="constrained")
         text = draw(figure.subplots())
