@@ -92,6 +92,11 @@ class Softmax:
         return ratio(self.ours, self.peer, repeat=15)
 
 
+def _arrays(dtype):
+    x = np.random.RandomState(0).uniform(0, 1, 20_000).astype(dtype)
+    return x, np.empty_like(x)
+
+
 def _loop(function):
     def apply(x, out):
         for i in range(x.size):
@@ -100,44 +105,52 @@ def _loop(function):
     return apply
 
 
-class Elementary:
-    """One function in a loop, against NumPy or SciPy and against the C library."""
+FUNCTIONS = {
+    "exp": (exp, np.exp),
+    "expm1": (expm1, np.expm1),
+    "log": (log, np.log),
+    "log1p": (log1p, np.log1p),
+    "cos": (cos, np.cos),
+    "arccos": (arccos, np.arccos),
+    "sigmoid": (sigmoid, expit),
+    "softplus": (softplus, lambda x, out: np.logaddexp(0, x, out=out)),
+    "normal_quantile": (normal_quantile, ndtri),
+}
+IN_C_LIBRARY = ("exp", "expm1", "log", "log1p", "cos", "arccos")
 
-    functions = {
-        "exp": (exp, np.exp, np.exp),
-        "expm1": (expm1, np.expm1, np.expm1),
-        "log": (log, np.log, np.log),
-        "log1p": (log1p, np.log1p, np.log1p),
-        "cos": (cos, np.cos, np.cos),
-        "arccos": (arccos, np.arccos, np.arccos),
-        "sigmoid": (sigmoid, expit, None),
-        "softplus": (softplus, lambda x, out: np.logaddexp(0, x, out=out), None),
-        "normal_quantile": (normal_quantile, ndtri, None),
-    }
-    params = (tuple(functions), DTYPES)
+
+class Elementary:
+    """One function in a loop, against NumPy or SciPy on the same array."""
+
+    params = (tuple(FUNCTIONS), DTYPES)
     param_names = ("function", "dtype")
 
     def setup(self, name, dtype):
-        ours, array_peer, scalar_peer = self.functions[name]
-        x = np.random.RandomState(0).uniform(0, 1, 20_000).astype(dtype)
-        out = np.empty_like(x)
+        ours, peer = FUNCTIONS[name]
+        x, out = _arrays(dtype)
         compiled = kernel(_loop(ours))
         self.ours = lambda: compiled(x, out)
-        self.array_peer = lambda: array_peer(x, out=out)
-        self.ours()
-        self.scalar_peer = None
-        if scalar_peer is not None:
-            libm = njit(_loop(scalar_peer))
-            self.scalar_peer = lambda: libm(x, out)
-            self.scalar_peer()
+        self.peer = lambda: peer(x, out=out)
 
     def track_ratio_to_numpy(self, name, dtype):
-        return ratio(self.ours, self.array_peer, repeat=50)
+        return ratio(self.ours, self.peer, repeat=50)
+
+
+class ElementaryCompiled:
+    """The same loops, compiled with the C library's function in place of ours."""
+
+    params = (IN_C_LIBRARY, DTYPES)
+    param_names = ("function", "dtype")
+
+    def setup(self, name, dtype):
+        ours, peer = FUNCTIONS[name]
+        x, out = _arrays(dtype)
+        compiled, in_c = kernel(_loop(ours)), njit(_loop(peer))
+        self.ours = lambda: compiled(x, out)
+        self.peer = lambda: in_c(x, out)
 
     def track_ratio_to_c_library(self, name, dtype):
-        if self.scalar_peer is None:
-            return float("nan")
-        return ratio(self.ours, self.scalar_peer, repeat=50)
+        return ratio(self.ours, self.peer, repeat=50)
 
 
 class Random:

@@ -28,6 +28,10 @@ PEERS = {
     "letter": ("newton-cholesky", 10),
     "penbased": ("newton-cholesky", 13),
     "synthetic": ("lbfgs", 152),
+    # independent columns of equal scale, where no preconditioner can help
+    "10000x500x5": ("lbfgs", 11),
+    "100000x30x2": ("lbfgs", 7),
+    "200x5000x3": ("lbfgs", 22),
 }
 
 
@@ -45,6 +49,8 @@ def load(name):
             n_clusters_per_class=1,
             random_state=0,
         )
+    if "x" in name:
+        return well_conditioned(*map(int, name.split("x")))
     path = Path(__file__).parents[1] / "tests" / "data" / "loader.py"
     spec = importlib.util.spec_from_file_location("loader", path)
     module = importlib.util.module_from_spec(spec)
@@ -52,9 +58,19 @@ def load(name):
     return module.load(name)
 
 
+def well_conditioned(n, p, n_classes):
+    """Standard normal columns and labels drawn from a logistic model."""
+    random = np.random.RandomState(0)
+    X = random.standard_normal((n, p))
+    truth = 2 * random.standard_normal((p, n_classes)) / np.sqrt(p)
+    return X, (X @ truth + random.gumbel(size=(n, n_classes))).argmax(axis=1)
+
+
 def mean_objective(model, X, y, C=1.0):
-    """Mean cross-entropy plus the penalty of more than two classes."""
+    """Mean cross-entropy plus the penalty."""
     scores = X @ model.coef_.T + model.intercept_
+    if len(model.classes_) == 2:
+        scores = np.hstack([np.zeros_like(scores), scores])
     codes = np.searchsorted(model.classes_, y)
     loss = -log_softmax(scores, axis=1)[np.arange(len(y)), codes].mean()
     return loss + 0.5 * (model.coef_**2).sum() / (C * len(y))

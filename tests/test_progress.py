@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin, ProgressBar, ScoringMonitor
@@ -121,15 +122,13 @@ def test_scoring_monitor_uses_sample_weight(data):
 
 
 def test_dataframe_scores_without_warning(data):
-    pandas = pytest.importorskip("pandas")
     X, y = data
     monitor = ScoringMonitor(scoring="r2")
-    Descent(max_iter=2).set_callbacks(monitor).fit(pandas.DataFrame(X), y)
+    Descent(max_iter=2).set_callbacks(monitor).fit(pd.DataFrame(X), y)
     assert len(monitor.get_logs().data) == 3
 
 
 def test_progress_bar_reaches_the_end(data):
-    pytest.importorskip("rich")
     screen = io.StringIO()
     with contextlib.redirect_stdout(screen):
         Descent(max_iter=7, n_steps=3).set_callbacks(ProgressBar()).fit(*data)

@@ -17,6 +17,7 @@ _HALVINGS = 40
 _ALL_AT_ONCE = 50  # so few coordinates need no working set
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the status tells
 def prox_newton(
     problem,
     penalty,

@@ -23,6 +23,7 @@ __all__ = ["gram_descent"]
 _ALL_AT_ONCE = 200  # so few coordinates need no working set
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the status tells
 def gram_descent(
     G,
     c,
