@@ -158,6 +158,8 @@ def main(argv=None):
         print("skloss: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        from skloss.compare.terminal import discard_output
+
         discard_output()
         return 0
     except Exception as error:
@@ -182,13 +184,6 @@ def _dispatch(arguments):
     from skloss.compare.warmup import run_warmup
 
     return run_warmup(arguments.family)
-
-
-def discard_output():
-    """Print to nobody from now on, because the reader of a pipe has had enough."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error, command):

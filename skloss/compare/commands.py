@@ -8,7 +8,6 @@ import os
 import time
 from pathlib import Path
 
-from skloss.compare.cli import discard_output
 from skloss.compare.comparison import Comparison, compare
 from skloss.compare.errors import (
     InputError,
@@ -20,6 +19,7 @@ from skloss.compare.errors import (
 from skloss.compare.recipes import rerun_command
 from skloss.compare.registry import TASKS, registered
 from skloss.compare.tables import read_table
+from skloss.compare.terminal import console, discard_output, print_comparison
 
 __all__ = ["run_compare", "run_list"]
 
@@ -57,8 +57,6 @@ def run_compare(arguments):
     int
         Exit code.
     """
-    from skloss.compare.terminal import console, print_comparison
-
     _check_combinations(arguments)
     _check_outputs(arguments)
     out = console()
@@ -282,8 +280,6 @@ def run_list():
     int
         Exit code.
     """
-    from skloss.compare.terminal import console
-
     out = console()
     families = {}
     for entry in registered(baseline=False):

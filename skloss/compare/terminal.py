@@ -1,11 +1,12 @@
 """The comparison as a table in the terminal."""
 
+import os
 import sys
 
 from skloss.compare.errors import require
 from skloss.compare.layout import columns, splits_in_words
 
-__all__ = ["console", "print_comparison"]
+__all__ = ["console", "discard_output", "print_comparison"]
 
 _PLAIN_WIDTH = 120
 _STYLES = {"ours": "bold", "built-in": "", "dummy": "dim"}
@@ -35,6 +36,11 @@ def console(stream=None):
             raise BrokenPipeError
 
     return Console(file=stream, width=width, highlight=False)
+
+
+def discard_output():
+    """Print to nobody from now on, because the reader of a pipe has had enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_comparison(comparison, out):
