@@ -2,8 +2,7 @@
 
 import math
 import time
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -11,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._validation import check_weights
 from skloss.certification._inputs import check_solver, check_targets, check_tol
+from skloss.certification._reference import references
 from skloss.certification._registry import find_problem
 
 __all__ = ["Certificate", "certify"]
@@ -18,22 +18,10 @@ __all__ = ["Certificate", "certify"]
 # Solvers resolve an optimum to about 1e-8 of the null model's objective: a relative
 # 1e-6 of optima down to this share of it, the scale of smaller ones.
 _RESOLVED = 0.01
-# Where the solver comes as close as this to the null model, relative to the latter's
-# objective, the null model is its answer: its objective is exact.
-_SAME = 1e-9
-# Stopping rules tight enough to judge a relative gap of 1e-6 and less. What Clarabel
-# accepts when rounding stops it short of them ("reduced") still is.
-_ACCURATE = {
-    "CLARABEL": {
-        "tol_gap_abs": 1e-10,
-        "tol_gap_rel": 1e-9,
-        "tol_feas": 1e-9,
-        "reduced_tol_gap_abs": 1e-7,
-        "reduced_tol_gap_rel": 1e-7,
-        "reduced_tol_feas": 1e-7,
-    },
-    "SCS": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 200_000},
-    "OSQP": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iter": 200_000},
+_SENTENCES = {
+    "passed": "passed",
+    "void": "void: the reference solver did worse than the fit",
+    "failed": "FAILED: the fit is not at its optimum",
 }
 
 
@@ -94,22 +82,28 @@ class Certificate:
         return self.gap / scale if scale > 0 else math.copysign(math.inf, self.gap)
 
     @property
+    def verdict(self):
+        """What the comparison says: "passed", "failed" or "void".
+
+        "void" if the reference solver did worse than the fit, by more than the
+        tolerance: then it proves nothing, for or against the fit.
+        """
+        if abs(self.relative_gap) <= self.tol:
+            return "passed"
+        # A fit whose objective is not a number fails.
+        return "void" if self.gap < 0 else "failed"
+
+    @property
     def passed(self):
         """Whether both found the same optimum, within the tolerance."""
-        return bool(abs(self.relative_gap) <= self.tol)
+        return self.verdict == "passed"
 
     def __bool__(self):
         return self.passed
 
     def __repr__(self):
-        if self.passed:
-            verdict = "passed"
-        elif self.gap < 0:
-            verdict = "void: the reference solver did worse than the fit"
-        else:  # also if the fit's objective is not a number
-            verdict = "FAILED: the fit is not at its optimum"
         return (
-            f"<Certificate {verdict}>\n"
+            f"<Certificate {_SENTENCES[self.verdict]}>\n"
             f"  estimator   {self.estimator}\n"
             f"  objective   {self.objective:.12g}\n"
             f"  reference   {self.reference_objective:.12g}"
@@ -125,13 +119,14 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
 
     The problem is written anew for cvxpy, from the estimator's parameters and the
     training data, and solved by an interior-point solver that shares no code with
-    the estimator. For scikit-learn's own linear models it works as well.
+    the estimator. Those known are listed in the notes; `certification.register`
+    adds others.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted. Of a pipeline the last step is certified, of a search its best
-        estimator.
+        Fitted, and known. Of a pipeline the last step is certified, of a search its
+        best estimator.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         The data it was fitted on, unchanged.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -139,7 +134,9 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
     sample_weight : array-like of shape (n_samples,), default=None
         The weights it was fitted with, at least 0.
     solver : str, default=None
-        Name of an installed cvxpy solver; None means Clarabel.
+        Name of an installed cvxpy solver, the only one asked. None means Clarabel,
+        and, where it does worse than the fit or fails, Clarabel with other settings
+        and then SCS; the best of their objectives is the reference.
     tol : float, default=1e-6
         Relative gap up to which the certificate passes, positive. Relative to the
         optimum, or to 0.01 of the null model's objective if that is larger.
@@ -148,12 +145,14 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
     -------
     Certificate
         With `objective`, `reference_objective`, `null_objective`, `gap`,
-        `relative_gap`, `passed`, `solver` and `seconds`.
+        `relative_gap`, `verdict`, `passed`, `solver` and `seconds`. It is true if the
+        verdict is "passed", false if it is "failed" or "void".
 
     Raises
     ------
     TypeError
-        If the estimator's problem is not known, or `tol` not a number.
+        If the estimator's problem is not known, or not with these parameters, or
+        `tol` is not a number.
     ValueError
         If the solver is not installed, `tol` not positive, a weight negative or nan,
         or if the data do not fit the estimator or each other.
@@ -161,6 +160,24 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
         If the solver finds no optimum.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
+
+    Notes
+    -----
+    Known are `MultinomialLogistic` and, of scikit-learn,
+
+    - LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, LassoLars, LassoLarsCV,
+      LassoLarsIC, ElasticNet, ElasticNetCV, HuberRegressor, QuantileRegressor and
+      LinearSVR;
+    - PoissonRegressor, GammaRegressor, and TweedieRegressor with power 0 and the
+      identity link or with powers 1 and 2 and the log link;
+    - LogisticRegression and LogisticRegressionCV, but not with an intercept that
+      liblinear penalises, and the latter with ``refit=True`` only;
+    - RidgeClassifier and RidgeClassifierCV with one label per row, and LinearSVC of
+      two classes with ``multi_class="ovr"``.
+
+    Models chosen by cross-validation are judged as the fit to all data that they end
+    with, at the strength that they chose; the choice is not judged. Subclasses are not
+    known, since they may minimise something else.
 
     Examples
     --------
@@ -182,11 +199,17 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
     start = time.perf_counter()
     problem, objective = build(estimator, X, y, weight)
     null = _null_objective(problem)
-    reference = _solve(problem, solver, null)
-    seconds = time.perf_counter() - start
-    return Certificate(
-        repr(estimator), objective, reference, tol, solver, seconds, null
-    )
+    best = None
+    for name, reference in references(problem, solver, null):
+        seconds = time.perf_counter() - start
+        found = Certificate(
+            repr(estimator), objective, reference, tol, name, seconds, null
+        )
+        if best is None or reference < best.reference_objective:
+            best = found
+        if best.verdict != "void":
+            break
+    return replace(best, seconds=seconds)
 
 
 def _null_objective(problem):
@@ -196,33 +219,6 @@ def _null_objective(problem):
     with np.errstate(all="ignore"):
         null = problem.objective.value
     return float(null) if null is not None and np.isfinite(null) else 0.0
-
-
-def _solve(problem, solver, null):
-    """Optimal value of a cvxpy problem.
-
-    Solvers have absolute tolerances: they see the objective in units of the null
-    model's, and the data's units do not matter.
-    """
-    import cvxpy
-
-    unit = abs(null) or 1.0
-    objective = type(problem.objective)(problem.objective.expr / unit)
-    scaled = cvxpy.Problem(objective, problem.constraints)
-    try:
-        with warnings.catch_warnings():
-            # The comparison with the fit judges the accuracy.
-            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            scaled.solve(solver=solver, **_ACCURATE.get(solver, {}))
-    except cvxpy.SolverError as error:
-        raise RuntimeError(
-            f"{solver} failed on this problem; try another solver of "
-            f"{', '.join(sorted(cvxpy.installed_solvers()))}."
-        ) from error
-    if scaled.status not in ("optimal", "optimal_inaccurate"):
-        raise RuntimeError(f"{solver} found no optimum: {scaled.status}.")
-    reference = float(scaled.value) * unit
-    return null if abs(reference - null) <= _SAME * unit else reference
 
 
 def _unwrap(estimator, X):

@@ -28,7 +28,7 @@ def check_tol(tol):
 
 
 def check_solver(solver):
-    """Return the name of an installed cvxpy solver.
+    """Return the name of an installed cvxpy solver; None stays None.
 
     Raises
     ------
@@ -37,7 +37,9 @@ def check_solver(solver):
     """
     import cvxpy
 
-    name = "CLARABEL" if solver is None else str(solver).upper()
+    if solver is None:
+        return None
+    name = str(solver).upper()
     if name not in cvxpy.installed_solvers():
         raise ValueError(
             f"solver={solver!r} is not installed; there are "
@@ -108,7 +110,7 @@ def _numbers(estimator, y):
     y = check_array(y, ensure_2d=False, ensure_min_samples=0, input_name="y")
     n_outputs = y.shape[1] if y.ndim == 2 else 1
     if hasattr(estimator, "coef_"):
-        expected = np.atleast_2d(estimator.coef_).shape[0]
+        expected = 1 if estimator.coef_.ndim == 1 else estimator.coef_.shape[0]
         if n_outputs != expected:
             raise ValueError(
                 f"y has shape {y.shape}, but {type(estimator).__name__} was fitted on "

@@ -14,19 +14,35 @@ import importlib
 
 __all__ = ["find_problem", "register", "supported"]
 
-_HERE = "skloss.certification.builtin"
+_REGRESSORS = "skloss.certification.regressors"
+_CLASSIFIERS = "skloss.certification.classifiers"
 
 # "top-level package.class" -> "module:function", imported when first needed.
 _PROBLEMS = {
     "skloss.MultinomialLogistic": "skloss.linear_eval.certificate:problem",
-    "sklearn.ElasticNet": f"{_HERE}:elastic_net_regression",
-    "sklearn.GammaRegressor": f"{_HERE}:gamma_regression",
-    "sklearn.Lasso": f"{_HERE}:elastic_net_regression",
-    "sklearn.LinearSVR": f"{_HERE}:support_vector_regression",
-    "sklearn.LogisticRegression": f"{_HERE}:logistic_regression",
-    "sklearn.PoissonRegressor": f"{_HERE}:poisson_regression",
-    "sklearn.QuantileRegressor": f"{_HERE}:quantile_regression",
-    "sklearn.Ridge": f"{_HERE}:ridge_regression",
+    "sklearn.ElasticNet": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.ElasticNetCV": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.GammaRegressor": f"{_REGRESSORS}:gamma_regression",
+    "sklearn.HuberRegressor": f"{_REGRESSORS}:huber_regression",
+    "sklearn.Lasso": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.LassoCV": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.LassoLars": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.LassoLarsCV": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.LassoLarsIC": f"{_REGRESSORS}:elastic_net_regression",
+    "sklearn.LinearRegression": f"{_REGRESSORS}:least_squares",
+    "sklearn.LinearSVC": f"{_CLASSIFIERS}:support_vector_classification",
+    "sklearn.LinearSVR": f"{_REGRESSORS}:support_vector_regression",
+    "sklearn.LogisticRegression": f"{_CLASSIFIERS}:logistic_regression",
+    "sklearn.LogisticRegressionCV": (
+        f"{_CLASSIFIERS}:cross_validated_logistic_regression"
+    ),
+    "sklearn.PoissonRegressor": f"{_REGRESSORS}:poisson_regression",
+    "sklearn.QuantileRegressor": f"{_REGRESSORS}:quantile_regression",
+    "sklearn.Ridge": f"{_REGRESSORS}:ridge_regression",
+    "sklearn.RidgeCV": f"{_REGRESSORS}:ridge_regression",
+    "sklearn.RidgeClassifier": f"{_CLASSIFIERS}:ridge_classification",
+    "sklearn.RidgeClassifierCV": f"{_CLASSIFIERS}:ridge_classification",
+    "sklearn.TweedieRegressor": f"{_REGRESSORS}:tweedie_regression",
 }
 
 
