@@ -15,6 +15,7 @@ __all__ = [
     "combine_weights",
     "encode_labels",
     "find_classes",
+    "scores_dtype",
     "weight_unit",
     "working_dtype",
 ]
@@ -36,9 +37,37 @@ def working_dtype(X):
     Returns
     -------
     numpy dtype
-        float32 if `X` is float32 or float16, else float64.
+        float32 if `X` is float32 or float16 (in any byte order), else float64.
     """
-    narrow = X.dtype in (np.float32, np.float16)
+    narrow = X.dtype.newbyteorder("=") in (np.float32, np.float16)
+    return np.dtype(np.float32 if narrow else np.float64)
+
+
+def scores_dtype(X, coef):
+    """Return the dtype in which rows meet the coefficients of a fitted model.
+
+    Parameters
+    ----------
+    X : array-like
+        With a ``dtype``.
+    coef : ndarray
+        Coefficients, float32 or float64.
+
+    Returns
+    -------
+    numpy dtype
+        float32 if the coefficients are and it holds every value that `X` can have
+        (integers of up to 16 bits, booleans), else float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skloss._validation import scores_dtype
+    >>> coef = np.ones(2, dtype=np.float32)
+    >>> scores_dtype(np.zeros(2, np.int8), coef), scores_dtype(np.zeros(2, int), coef)
+    (dtype('float32'), dtype('float64'))
+    """
+    narrow = coef.dtype == np.float32 and np.can_cast(X.dtype, np.float32)
     return np.dtype(np.float32 if narrow else np.float64)
 
 

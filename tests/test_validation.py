@@ -16,6 +16,7 @@ from skloss._validation import (
     combine_weights,
     encode_labels,
     find_classes,
+    scores_dtype,
     weight_unit,
     working_dtype,
 )
@@ -210,10 +211,30 @@ def test_bad_class_weights_are_named(factor):
         ("i8", "f8"),
         ("?", "f8"),
         (">f8", "f8"),
+        (">f4", "f4"),
+        ("<f4", "f4"),
+        (">f2", "f4"),
     ],
 )
 def test_working_dtype(given_dtype, expected):
-    assert working_dtype(np.zeros(2, dtype=given_dtype)) == expected
+    got = working_dtype(np.zeros(2, dtype=given_dtype))
+    assert got == expected and got.isnative
+
+
+@pytest.mark.parametrize("code", ["?", *"bBhHiIlLqQefdg", ">f4", ">f8", ">i2", ">i8"])
+def test_scores_are_single_only_where_it_holds_every_value(code):
+    dtype = np.dtype(code)
+    if dtype.kind == "f":
+        exact = np.finfo(dtype).nmant <= np.finfo(np.float32).nmant
+    elif dtype.kind == "b":
+        exact = True
+    else:  # the last of its integers are the first to be rounded
+        last = int(np.iinfo(dtype).max)
+        exact = all(int(np.float32(i)) == i for i in (last, last - 1))
+    X = np.zeros(2, dtype)
+    got = scores_dtype(X, np.ones(2, np.float32))
+    assert got == (np.float32 if exact else np.float64)
+    assert scores_dtype(X, np.ones(2)) == np.float64
 
 
 def test_kernel_arrays_share_memory_when_they_fit_and_are_read_only(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skloss.linear_eval._pooled_gaussian import LinearScores
 from skloss.linear_eval._rotation import rotate, worth_rotating
 from skloss.linear_eval._standardise import standardise
 
@@ -11,7 +12,7 @@ __all__ = ["Coordinates"]
 class Coordinates:
     """Standardised columns, after a rotation into the span of the rows if X is wide.
 
-    Outside stand coefficients (K, p) and intercepts (K,) for the columns of X; inside,
+    Outside stand scores with coefficients (K, p) for the columns of X; inside,
     parameters (K, q + 1) for the columns that the solver sees, intercepts last.
 
     Parameters
@@ -48,28 +49,33 @@ class Coordinates:
         """Number of columns inside."""
         return len(self.data.scale)
 
+    @property
+    def center(self):
+        """Mean of the rows of X (p,); zero without an intercept."""
+        return self.data.center if self._rotation is None else self._rotation.center
+
     def outside(self, T):
-        """Coefficients and intercepts for the columns of X."""
+        """Scores of the columns of X, in float64."""
         coef = T[:, :-1] * self.data.scale
-        if not self.fit_intercept:
-            intercept = np.zeros(len(T))
-        else:
-            intercept = T[:, -1] - coef @ self.data.center
+        intercept = T[:, -1].copy() if self.fit_intercept else np.zeros(len(T))
         if self._rotation is not None:
+            # The mean of the rotated rows is zero but for rounding.
+            intercept -= coef @ self.data.center
             coef = coef @ self._rotation.basis.T
-            intercept -= coef @ self._rotation.center
         if len(T) > 1:  # rounding apart, they have no mean over the classes already
             coef -= coef.mean(axis=0)
             intercept -= intercept.mean()
-        return coef, intercept
+        return LinearScores(coef, intercept, self.center)
 
-    def inside(self, coef, intercept):
+    def inside(self, scores):
         """Parameters of the solver with the same decision function."""
+        coef = scores.coef.astype(np.float64)
+        intercept = scores.intercept + coef @ (self.center - scores.center)
         if self._rotation is not None:
-            intercept = intercept + coef @ self._rotation.center
             coef = coef @ self._rotation.basis
+            intercept += coef @ self.data.center
         T = np.zeros((len(coef), self.n_features + 1))
         np.divide(coef, self.data.scale, out=T[:, :-1], where=self.data.used)
         if self.fit_intercept:
-            T[:, -1] = intercept + coef @ self.data.center
+            T[:, -1] = intercept
         return T

@@ -9,6 +9,8 @@ Hessian itself in float32, with which a few products finish the solve.
 import numpy as np
 from scipy import sparse
 
+from skloss._blocks import rows_per_block
+from skloss._parallel import effective_threads, map_row_blocks, one_blas_thread
 from skloss.linear_eval import _passes
 from skloss.linear_eval._design import Columns
 from skloss.linear_eval._exact_hessian import CholeskyPreconditioner
@@ -35,6 +37,11 @@ _GRADIENTS_FOR_COVARIANCE = 40
 _LARGEST_HESSIAN = 2000
 _SOLVES_SERVED = 2
 _FEW_PRODUCTS = 10
+# The covariance is summed over blocks of at least so many rows, for panels of so many
+# features, in several threads where a block takes so many multiplications.
+_LEAST_ROWS = 512
+_PANEL = 128
+_WORTH_THREADS = 1 << 27
 
 
 class Preconditioners:
@@ -130,8 +137,8 @@ class Preconditioners:
         np.maximum(information, _LEAST_INFORMATION * self._weights, out=information)
         if self._uses_covariance:
             stride = max(1, len(information) // self._sample_rows)
-            X = _dense_sample(self._design, stride)
-            return _covariance(X, information[::stride], self._fit_intercept)
+            weights = information[::stride]
+            return _covariance(self._design, stride, weights, self._fit_intercept)
         gram = np.ones(len(self._ridge))
         if not self._fit_intercept:
             return gram, None
@@ -140,26 +147,50 @@ class Preconditioners:
         return gram, sums[0, :-1] / sums[0, -1]
 
 
-def _dense_sample(design, stride):
-    """Every `stride`-th row, standardised, feature-major."""
-    if isinstance(design, Columns):
-        return design.data[:, ::stride]
-    shape = (len(design.indptr) - 1, len(design.scale))
-    arrays = (design.data, design.indices, design.indptr)
-    rows = sparse.csr_array(arrays, shape=shape)[::stride].toarray()
-    dtype = design.data.dtype
-    rows -= design.center.astype(dtype)
-    rows *= design.scale.astype(dtype)
-    return rows.T
+def _covariance(design, stride, weights, centred):
+    """Weighted covariance of every `stride`-th row, or second moments, and the mean.
 
-
-def _covariance(X, weights, centred):
-    """Weighted covariance of the rows of X (p, n), or second moments, and the mean."""
-    weights = weights / weights.sum(dtype=np.float64).astype(weights.dtype)
-    scaled = X * np.sqrt(weights)
-    gram = (scaled @ scaled.T).astype(np.float64)
+    Sums over a block of rows are in the precision of the design, sums over blocks in
+    float64. Without `centred` the mean is None.
+    """
+    n_features = len(design.data) if isinstance(design, Columns) else len(design.scale)
+    roots = np.sqrt(weights / weights.sum(dtype=np.float64)).astype(weights.dtype)
+    gram, mean = np.zeros((n_features, n_features)), np.zeros(n_features)
+    n_rows = rows_per_block(n_features, at_least=_LEAST_ROWS)
+    for start in range(0, len(weights), n_rows):
+        root = roots[start : start + n_rows]
+        rows = slice(start * stride, (start + len(root)) * stride, stride)
+        X = _dense_rows(design, rows) * root
+        mean += X @ root
+        _add_gram(X, gram)
+    for j in range(1, n_features):
+        gram[:j, j] = gram[j, :j]
     if not centred:
         return gram, None
-    mean = (X @ weights).astype(np.float64)
     gram -= np.multiply.outer(mean, mean)
     return gram, mean
+
+
+def _add_gram(X, gram):
+    """Add the lower triangle of X Xᵀ for a block X (p, rows), panel by panel."""
+
+    def add(start, stop):
+        with one_blas_thread():
+            gram[start:stop, :stop] += X[start:stop] @ X[:stop].T
+
+    worth_threads = X.size * len(X) >= _WORTH_THREADS
+    n_threads = effective_threads() if worth_threads else 1
+    map_row_blocks(add, len(X), _PANEL, n_threads)
+
+
+def _dense_rows(design, rows):
+    """Return a slice of the rows, standardised, feature-major."""
+    if isinstance(design, Columns):
+        return design.data[:, rows]
+    shape = (len(design.indptr) - 1, len(design.scale))
+    arrays = (design.data, design.indices, design.indptr)
+    dense = sparse.csr_array(arrays, shape=shape)[rows].toarray()
+    dtype = design.data.dtype
+    dense -= design.center.astype(dtype)
+    dense *= design.scale.astype(dtype)
+    return dense.T

@@ -11,7 +11,7 @@ from scipy.special import expit, log_expit
 from sklearn.base import ClassifierMixin
 from sklearn.utils import gen_batches
 
-from skloss._blocks import rows_per_block
+from skloss._blocks import BLOCK_BYTES, rows_per_block
 from skloss._jit import kernel
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._validation import as_kernel_array
@@ -44,8 +44,7 @@ class LinearScoresMixin(ClassifierMixin):
         ndarray of shape (n_samples,)
             Labels.
         """
-        scores = self._scores(X)
-        best = _row_argmax(scores) if scores.ndim == 2 else (scores > 0).astype(np.intp)
+        best = _best_class(self._scores(X))  # the scores are freed here
         return self.classes_[best]
 
     def predict_proba(self, X):
@@ -140,7 +139,10 @@ def centered_scores(blocks, center, coef, intercept, dtype):
         score_rows(rows, *parameters, out[start:stop])
 
     n_threads = threads_for(blocks.n_bytes) if few else 1  # BLAS has its own threads
-    map_row_blocks(score, blocks.n_rows, rows_per_block(blocks.n_columns), n_threads)
+    # For BLAS there is a second array as large as the block.
+    n_bytes = BLOCK_BYTES if few else BLOCK_BYTES // 2
+    block_rows = rows_per_block(blocks.n_columns, n_bytes=n_bytes)
+    map_row_blocks(score, blocks.n_rows, block_rows, n_threads)
     return out
 
 
@@ -177,6 +179,11 @@ def _score_rows(X, center, coef, intercept, out):
             for j in range(n_features):
                 s0 += centered[j] * c0[j]
             scores[k] = s0 + intercept[k]
+
+
+def _best_class(scores):
+    """Position of the most probable class of each row."""
+    return _row_argmax(scores) if scores.ndim == 2 else (scores > 0).astype(np.intp)
 
 
 @kernel

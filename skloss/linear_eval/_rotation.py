@@ -55,11 +55,13 @@ def rotate(X, weights, *, center):
     Returns
     -------
     Rotation
+        Its basis lies where a float64 copy of X was.
     """
     X = X.astype(np.float64)
     mean = weights @ X if center else np.zeros(X.shape[1])
     X -= mean
-    rounding = max(X.shape) * np.finfo(np.float64).eps * np.abs(X).max()
+    largest = max(X.max(), -X.min())  # without an array of absolute values
+    rounding = max(X.shape) * np.finfo(np.float64).eps * largest
     basis, triangle = linalg.qr(
         X.T, mode="economic", overwrite_a=True, check_finite=False
     )

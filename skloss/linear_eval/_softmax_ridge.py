@@ -272,6 +272,12 @@ class SoftmaxRidge(NewtonProblem):
         self.parameters = self.parameters + self._step * self._direction
         self.objective = self._loss + self._penalty_at(self.parameters)
 
+    def objective_at(self, T):
+        """Objective at the parameters `T` in float64; moves there."""
+        self.parameters = T
+        self._evaluate()
+        return self.objective
+
     def separated(self):
         """Whether no minimum exists because the current scores separate the classes."""
         return self.penalty == 0 and separates(

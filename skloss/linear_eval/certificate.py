@@ -1,14 +1,25 @@
 """The convex problem of `MultinomialLogistic`, written for cvxpy."""
 
+from types import SimpleNamespace
+
 from skloss._conic import logistic_regression
+from skloss.linear_eval._fitted_scores import fitted_scores
 
 __all__ = ["problem"]
 
 
 def problem(estimator, X, y, sample_weight):
     """Problem and fitted objective, see `skloss.certification`."""
+    coef, intercept, center = fitted_scores(estimator)
+    predicting = SimpleNamespace(
+        classes_=estimator.classes_,
+        coef_=coef,
+        intercept_=intercept - coef @ center,
+        class_weight=estimator.class_weight,
+        fit_intercept=estimator.fit_intercept,
+    )
     return logistic_regression(
-        estimator,
+        predicting,
         X,
         y,
         sample_weight,

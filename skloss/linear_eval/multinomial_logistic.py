@@ -5,25 +5,34 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._validation import (
     check_weights,
     combine_weights,
     encode_labels,
     find_classes,
+    scores_dtype,
     weight_unit,
+    working_dtype,
 )
 from skloss.linear_eval._coordinates import Coordinates
+from skloss.linear_eval._fitted_scores import (
+    attributes_of,
+    fitted_scores,
+    rounded,
+    score_rows,
+)
 from skloss.linear_eval._linear_scores import LinearScoresMixin, refuse_overflow
+from skloss.linear_eval._refit import unchanged_if_it_fails
 from skloss.linear_eval._softmax_ridge import SoftmaxRidge
 from skloss.solvers._result import warn_unless_converged
 from skloss.solvers.newton_cg import newton_cg
@@ -32,7 +41,14 @@ __all__ = ["MultinomialLogistic"]
 
 # Rows times features times classes below which float32 would save no time.
 _SMALL = 100_000
-_ADVICE = "Raise max_iter, or tol."
+_ADVICE = {
+    "max_iter": "Raise max_iter, or tol.",
+    "stalled": "Scale the columns of X to similar sizes, or lower C.",
+}
+_ROUNDED = (
+    "{} reached tol, but in float32, the dtype of X, its coefficients do not (gap "
+    "{:.2g}). Pass X in float64, or raise tol."
+)
 _SEPARABLE = (
     "The classes are separable, so that without a penalty (C=inf) the objective has "
     "no minimum: the fit stopped at finite coefficients. Use a finite C."
@@ -95,17 +111,18 @@ class MultinomialLogistic(
         Labels in sorted order.
     coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
         Coefficients; one row for two classes. With more they sum to zero over the
-        classes.
+        classes. In float32 if X is float32 or float16, else in float64.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        Intercepts.
+        Intercepts, in the dtype of `coef_`.
     n_iter_ : int
         Number of Newton steps.
     n_products_ : int
         Number of products with the Hessian, the bulk of the work.
     objective_ : float
-        F at the solution.
+        F at the solution, rounded as it is to the dtype of `coef_`.
     dual_gap_ : float
-        Upper bound on the relative distance ``(F - F*) / F`` from the minimum F*.
+        Upper bound on the relative distance ``(F - F*) / F`` from the minimum F*,
+        what rounding the coefficients costs included.
         Without a penalty no such bound is known, and this is an estimate, half the
         squared Newton decrement before the last step over F.
     converged_ : bool
@@ -121,8 +138,8 @@ class MultinomialLogistic(
     Warns
     -----
     ConvergenceWarning
-        If the tolerance was not reached, or if ``C=np.inf`` and the classes are
-        separable.
+        If the tolerance was not reached, or is lost in rounding the coefficients to
+        float32, or if ``C=np.inf`` and the classes are separable.
 
     See Also
     --------
@@ -131,11 +148,24 @@ class MultinomialLogistic(
 
     Notes
     -----
-    Memory: X, a copy in float32 (none of its zeros if sparse; where float32 proves too
-    coarse, one in float64 besides), four arrays of shape (n_samples, n_classes), two
-    (n_features, n_features) matrices. float32 data give
-    float32 coefficients; sums are float64 in any case. Dense data with fewer rows
-    than columns are solved in the span of the rows, exactly.
+    Memory beyond X: a copy in float32 (in float64 if X is small, with
+    ``precision="double"``, and where float32 proves too coarse), 24 bytes for each row
+    and class, three (n_features, n_features) matrices in float64, and 4 MB. Of sparse
+    data only the values are copied, and once more if they are float32. Where products
+    with the Hessian are many, it is factorised if its order, n_classes times
+    ``n_features + 1``, is at most 2000; that takes up to 96 MB. Dense data with fewer
+    rows than columns, 2000 at most, are solved in the span of the rows, exactly; what
+    takes memory then are a float64 copy of X, five (n_samples, n_samples) matrices and
+    two copies of the coefficients.
+
+    float32 data give float32 coefficients. Predictions measure rows from the mean of
+    the training data, with intercepts kept in float64, so that data far from zero (a
+    time stamp, say) lose no digits to rounding; ``X @ coef_.T + intercept_`` loses
+    them. Whoever sets `coef_` or `intercept_` by hand changes the predictions
+    accordingly. Sums are float64 in any case.
+
+    BLAS runs on one thread during a fit: the number of threads changes no result. A
+    fit that fails or is interrupted leaves the estimator as it was before.
 
     Constant features get the coefficient zero, as does any feature so small that the
     penalty suppresses it altogether (λ over its variance above 1e12).
@@ -225,36 +255,34 @@ class MultinomialLogistic(
             the message names the argument.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-        )
-        classes = find_classes(y)
-        codes = encode_labels(y, classes)
-        weights = check_weights(sample_weight, X.shape[0])
-        unit = weight_unit(weights)
-        weights = combine_weights(weights / unit, self.class_weight, classes, codes)
-        start = self._previous_solution(X, classes)
-        self.classes_ = classes
-        self._minimise(X, codes, weights, unit, start, data)
+        # The number of BLAS threads would change the last digits.
+        with unchanged_if_it_fails(self), one_blas_thread():
+            X, y = self._validate(X, y)
+            classes = find_classes(y)
+            codes = encode_labels(y, classes)
+            weights = check_weights(sample_weight, X.shape[0])
+            unit = weight_unit(weights)
+            weights = combine_weights(weights / unit, self.class_weight, classes, codes)
+            self._minimise(X, codes, weights, unit, classes, data)
         return self
 
-    def _previous_solution(self, X, classes):
-        """Coefficients and intercepts to start from, or None."""
-        if not (self.warm_start and hasattr(self, "coef_")):
-            return None
-        if not np.array_equal(self.classes_, classes):
-            return None
-        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
-        if coef.shape[1] != X.shape[1]:
-            return None
-        return coef.astype(np.float64), self.intercept_.astype(np.float64)
+    def _validate(self, X, y):
+        """Rows in the dtype and order of the solver, and labels."""
+        X, y = validate_data(self, X, y, accept_sparse="csr")
+        dtype = working_dtype(X)
+        with np.errstate(over="ignore"):  # it is looked for
+            X = check_array(
+                X,
+                accept_sparse="csr",
+                dtype=dtype,
+                order="C",
+                ensure_all_finite=X.dtype.itemsize > dtype.itemsize,
+                input_name="X",
+                estimator=self,
+            )
+        return X, y
 
-    def _minimise(self, X, codes, weights, unit, previous, data):
+    def _minimise(self, X, codes, weights, unit, classes, data):
         total = weights.sum()
         weights = weights / total
         penalty = self._penalty(unit, total)
@@ -263,27 +291,21 @@ class MultinomialLogistic(
             weights,
             penalty=penalty,
             fit_intercept=self.fit_intercept,
-            dtype=self._fast_dtype(X),
+            dtype=self._fast_dtype(X, classes),
         )
-        if previous is None:
-            priors = np.bincount(codes, weights, len(self.classes_))
-            start = self._prior_scores(priors, coordinates.n_features)
-        else:
-            start = coordinates.inside(*previous)
         problem = SoftmaxRidge(
             coordinates.data,
-            codes - 1 if len(self.classes_) == 2 else codes,
+            codes - 1 if len(classes) == 2 else codes,
             weights,
-            start,
+            self._start(coordinates, classes, np.bincount(codes, weights)),
             penalty=penalty,
             fit_intercept=self.fit_intercept,
         )
 
         def attributes(info):
-            coef, intercept = coordinates.outside(info.x)
-            with np.errstate(over="ignore"):  # `_keep` will see
-                coef, intercept = coef.astype(X.dtype), intercept.astype(X.dtype)
-            return {"coef_": coef, "intercept_": intercept, "n_iter_": info.n_iter}
+            scores = rounded(coordinates.outside(info.x), X.dtype)
+            own = {"classes_": classes, "n_iter_": info.n_iter}
+            return own | attributes_of(scores)
 
         with Progress(
             self,
@@ -296,14 +318,33 @@ class MultinomialLogistic(
                 problem,
                 tol=self.tol,
                 max_iter=self.max_iter,
-                callback=lambda info: progress(info) or problem.separated(),
+                callback=lambda info: (
+                    progress(_with_relative_gap(info)) or problem.separated()
+                ),
             )
-            self._keep(result, attributes)
-        if problem.separable():
-            warnings.warn(_SEPARABLE, ConvergenceWarning, stacklevel=4)
-        else:
-            relative = dataclasses.replace(result, dual_gap=self.dual_gap_)
-            warn_unless_converged(relative, self, advice=_ADVICE)
+            separable = problem.separable()
+            fitted = attributes(result)
+            self._refuse_overflow(fitted["coef_"])
+            if X.dtype != np.float64:
+                result = _after_rounding(result, problem, coordinates, X.dtype)
+            self._keep(result, fitted)
+        self._warn(result, separable)
+
+    def _start(self, coordinates, classes, priors):
+        """Parameters to start from: the last solution, or the class priors."""
+        if (
+            self.warm_start
+            and hasattr(self, "coef_")
+            and np.array_equal(self.classes_, classes)
+            and self.coef_.shape[1] == len(coordinates.center)
+        ):
+            return coordinates.inside(fitted_scores(self))
+        scores = np.log(priors)
+        scores = scores - scores.mean() if len(priors) > 2 else scores[1:] - scores[0]
+        start = np.zeros((len(scores), coordinates.n_features + 1))
+        if self.fit_intercept:
+            start[:, -1] = scores
+        return start
 
     def _penalty(self, unit, total):
         """λ for weights that sum to ``unit * total``; at most the largest float."""
@@ -311,39 +352,48 @@ class MultinomialLogistic(
             penalty = 1 / (np.float64(self.C) * unit) / total
         return min(float(penalty), np.finfo(np.float64).max)
 
-    def _fast_dtype(self, X):
+    def _fast_dtype(self, X, classes):
         """Precision of the copy of the data on which the iterations run."""
-        size = X.shape[0] * X.shape[1] * len(self.classes_)
+        size = X.shape[0] * X.shape[1] * len(classes)
         if self.precision == "double" or size <= _SMALL:
             return np.float64
         return np.float32
 
-    def _prior_scores(self, priors, n_features):
-        """Parameters whose only scores are the logarithms of the class priors."""
-        scores = np.log(priors)
-        scores = scores - scores.mean() if len(priors) > 2 else scores[1:] - scores[0]
-        start = np.zeros((len(scores), n_features + 1))
-        if self.fit_intercept:
-            start[:, -1] = scores
-        return start
-
-    def _keep(self, result, attributes):
-        """Set the fitted attributes."""
-        for name, value in attributes(result).items():
-            setattr(self, name, value)
-        if not np.isfinite(self.coef_).all():
+    def _refuse_overflow(self, coef):
+        if not np.isfinite(coef).all():
             raise ValueError(
                 "The values of X are too small: coefficients overflow "
-                f"{self.coef_.dtype}. Multiply X by a constant."
+                f"{coef.dtype}. Multiply X by a constant."
             )
-        self.history_ = [
-            {**entry, "dual_gap": _relative(entry["dual_gap"], entry["objective"])}
-            for entry in result.history
-        ]
-        self.n_products_ = sum(entry["n_products"] for entry in result.history)
-        self.objective_ = result.objective
-        self.dual_gap_ = _relative(result.dual_gap, result.objective)
-        self.converged_ = result.converged
+
+    def _keep(self, result, fitted):
+        """Set the fitted attributes, all at once."""
+        gap = _relative(result.dual_gap, result.objective)
+        fitted = fitted | {
+            "history_": [
+                {**entry, "dual_gap": _relative(entry["dual_gap"], entry["objective"])}
+                for entry in result.history
+            ],
+            "n_products_": sum(entry["n_products"] for entry in result.history),
+            "objective_": result.objective,
+            "dual_gap_": gap,
+            "converged_": result.converged and gap <= self.tol,
+        }
+        vars(self).update(fitted)
+
+    def _warn(self, result, separable):
+        """Tell what the user should know about the result."""
+        message = None
+        if separable:
+            message = _SEPARABLE
+        elif result.converged and not self.converged_:
+            message = _ROUNDED.format(type(self).__name__, self.dual_gap_)
+        if message:
+            warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        else:
+            relative = dataclasses.replace(result, dual_gap=self.dual_gap_)
+            advice = _ADVICE.get(result.status, "")
+            warn_unless_converged(relative, self, advice=advice)
 
     def decision_function(self, X):
         """Compute the scores whose softmax are the probabilities.
@@ -360,9 +410,7 @@ class MultinomialLogistic(
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores = safe_sparse_dot(X, self.coef_.T, dense_output=True)
-            scores += self.intercept_
+        scores = score_rows(X, fitted_scores(self), scores_dtype(X, self.coef_))
         refuse_overflow(scores)
         return scores if len(self.classes_) > 2 else scores.ravel()
 
@@ -378,3 +426,17 @@ class MultinomialLogistic(
 def _relative(gap, objective):
     """Gap as a share of the objective, which may be zero."""
     return gap / max(objective, np.finfo(np.float64).tiny)
+
+
+def _with_relative_gap(info):
+    return info._replace(dual_gap=_relative(info.dual_gap, info.objective))
+
+
+def _after_rounding(result, problem, coordinates, dtype):
+    """Take the objective and the gap at coefficients rounded to `dtype`."""
+    scores = rounded(coordinates.outside(result.x), dtype)
+    objective = problem.objective_at(coordinates.inside(scores))
+    loss = max(objective - result.objective, 0.0)
+    return dataclasses.replace(
+        result, objective=objective, dual_gap=result.dual_gap + loss
+    )

@@ -9,12 +9,13 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skloss._blocks import row_blocks
+from skloss._blocks import row_blocks, rows_per_block
 from skloss._validation import (
     check_class_totals,
     check_weights,
     encode_labels,
     find_classes,
+    scores_dtype,
     working_dtype,
 )
 from skloss.linear_eval._class_moments import class_moments
@@ -30,8 +31,12 @@ from skloss.linear_eval._pooled_gaussian import (
     pooled_gaussian,
     precisions,
 )
+from skloss.linear_eval._refit import unchanged_if_it_fails
 
 __all__ = ["PooledGaussianNB"]
+
+# Of the deviations in joint densities, for which scores leave no block over.
+_BLOCK_BYTES = 1 << 19
 
 
 class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
@@ -109,7 +114,8 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
     Memory beyond X: 16 bytes per row, one block of 4 MB for each thread, and the sums
     of all blocks, at most a quarter of X (with very many classes). Integers and
     Fortran-ordered arrays are converted block by block. Predicting takes the
-    (n_samples, n_classes) scores and one block for each thread.
+    (n_samples, n_classes) scores, 8 bytes per row for labels, and one block for each
+    thread; sparse rows of another dtype than the model's are converted as a whole.
 
     References
     ----------
@@ -174,7 +180,7 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
         Returns
         -------
         self : PooledGaussianNB
-            The fitted estimator.
+            The fitted estimator. If an error is raised, it is as before.
 
         Raises
         ------
@@ -182,12 +188,14 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
             If X, y, `sample_weight` or a parameter is invalid, or if the total weight
             of a class is zero or overflows.
         """
-        X, y = self._validate_rows(X, y, reset=True)
-        weights = check_weights(sample_weight, X.shape[0])
-        classes = find_classes(y)
-        moments = self._moments_of(X, y, weights, classes)
-        check_class_totals(moments.count, classes)
-        return self._set_model(classes, moments, working_dtype(X))
+        with unchanged_if_it_fails(self):
+            X, y = self._validate_rows(X, y, reset=True)
+            weights = check_weights(sample_weight, X.shape[0])
+            classes = find_classes(y)
+            moments = self._moments_of(X, y, weights, classes)
+            check_class_totals(moments.count, classes)
+            self._set_model(classes, moments, working_dtype(X))
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -216,19 +224,9 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
             If an argument or a parameter is invalid, y holds a label that is not among
             the classes, or X has another number of features than before.
         """
-        first = not hasattr(self, "classes_")
-        classes = self._stream_classes(classes)
-        X, y = self._validate_rows(X, y, reset=first)
-        weights = check_weights(sample_weight, X.shape[0], allow_all_zero=not first)
-        if not weights.any():
-            encode_labels(y, classes)  # wrong labels are wrong at any weight
-            return self
-        dtype = working_dtype(X)
-        moments = self._moments_of(X, y, weights, classes)
-        if not first:
-            moments = self._joined(self._moments, moments)
-            dtype = np.result_type(dtype, self.coef_)
-        return self._set_model(classes, moments, dtype)
+        with unchanged_if_it_fails(self):
+            self._add_batch(X, y, classes, sample_weight)
+        return self
 
     def merge(self, other):
         """Add what another model has seen, as if this one had seen those rows too.
@@ -242,7 +240,8 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
         Returns
         -------
         self : PooledGaussianNB
-            The updated estimator; `other` stays as it is.
+            The updated estimator; `other` stays as it is. If an error is raised, so
+            does this one.
 
         Raises
         ------
@@ -273,7 +272,9 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
             for model in (self, other)
         )
         dtype = np.result_type(self.coef_, other.coef_)
-        return self._set_model(classes, self._joined(mine, others), dtype)
+        with unchanged_if_it_fails(self):
+            self._set_model(classes, self._joined(mine, others), dtype)
+        return self
 
     def predict_joint_log_proba(self, X):
         """Return log P(x, y = k) for each row and class.
@@ -306,6 +307,21 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
         """
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _add_batch(self, X, y, classes, sample_weight):
+        first = not hasattr(self, "classes_")
+        classes = self._stream_classes(classes)
+        X, y = self._validate_rows(X, y, reset=first)
+        weights = check_weights(sample_weight, X.shape[0], allow_all_zero=not first)
+        if not weights.any():
+            encode_labels(y, classes)  # wrong labels are wrong at any weight
+            return
+        dtype = working_dtype(X)
+        moments = self._moments_of(X, y, weights, classes)
+        if not first:
+            moments = self._joined(self._moments, moments)
+            dtype = np.result_type(dtype, self.coef_)
+        self._set_model(classes, moments, dtype)
 
     def _validate_rows(self, X, y, *, reset):
         # Whether values are finite shows in their moments, without a pass of its own.
@@ -385,12 +401,16 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
             )
         if not all(np.isfinite(fitted[n]).all() for n in ("theta_", "var_", "coef_")):
             raise ValueError(_TOO_LARGE.format(dtype))
-        for name, array in fitted.items():
-            setattr(self, name, array)
-        self.classes_, self._moments = classes, moments
-        self.epsilon_, self.shrinkage_ = model.epsilon, model.shrinkage
-        self._center, self._centered_intercept = scores.center, scores.intercept
-        return self
+        fitted |= {
+            "classes_": classes,
+            "epsilon_": model.epsilon,
+            "shrinkage_": model.shrinkage,
+            "_moments": moments,
+            "_center": scores.center,
+            "_centered_intercept": scores.intercept,
+        }
+        # All at once: nothing can come between them.
+        vars(self).update(fitted)
 
     def _scores(self, X, *, joint=False):
         """Linear scores (n, K); with `joint`, the terms of x alone are added."""
@@ -406,28 +426,32 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
             refuse_overflow(scores[:, self._centered_intercept.argmax()])
             return scores
         blocks = row_blocks(X)
-        dtype = np.result_type(blocks.dtype, self.coef_)
+        dtype = scores_dtype(X, self.coef_)
         intercept = self._centered_intercept
         scores = centered_scores(blocks, self._center, self.coef_, intercept, dtype)
         if not np.isfinite(scores[:, intercept.argmax()]).all():
             self._raise_not_finite(X, dtype)
         if joint:
             center, precision, log_norm = self._densities()
-            for start, stop, rows in blocks.iterate():
-                squares = np.square(rows - center) @ precision
+            block_rows = rows_per_block(blocks.n_columns, n_bytes=_BLOCK_BYTES)
+            for start, stop, rows in blocks.iterate(block_rows):
+                deviation = rows - center
+                squares = np.square(deviation, out=deviation) @ precision
                 scores[start:stop] += (log_norm - 0.5 * squares)[:, None]
         return scores
 
     def _sparse_scores(self, X, joint):
-        dtype = np.result_type(working_dtype(X), self.coef_)
-        scores = np.ascontiguousarray(X @ self.coef_.T.astype(dtype) + self.intercept_)
+        dtype = scores_dtype(X, self.coef_)
+        X = X.astype(dtype, copy=False)
+        scores = np.ascontiguousarray(X @ self.coef_.T.astype(dtype))
+        scores += self.intercept_
         if joint:
             # The terms of x relative to the center, opened up so that zeros stay zero.
             center, precision, log_norm = self._densities()
             squares = X.multiply(X) @ precision - X @ (2 * center * precision)
             squares += center**2 @ precision
             scores += (log_norm - 0.5 * squares)[:, None]
-        return scores.astype(dtype, copy=False)
+        return scores
 
     def _densities(self):
         """Center of the data, precisions (0 if ignored), log of the normalisation."""

@@ -13,7 +13,7 @@ from scipy.linalg import lapack
 from skloss._jit import kernel
 from skloss.penalties import kkt_distances, piece, prox
 
-__all__ = ["minimize_block"]
+__all__ = ["has_negative_curvature", "minimize_block"]
 
 _MAX_DROPS = 8  # coefficients stopped per Cholesky factor
 _MAX_PASSES = 200
@@ -154,6 +154,29 @@ def _newton(penalty, Q, q, x, weight):
         columns[:, len(stopped)] = lapack.dpotrs(factor, unit, lower=1)[0]
         stopped.append(first)
     x[active] = np.clip(at, lower, upper)
+
+
+def has_negative_curvature(Q, slack):
+    """Whether a matrix stays indefinite with `slack` times its diagonal added to it.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (k, k)
+        Symmetric.
+    slack : float
+        What may be rounding.
+
+    Returns
+    -------
+    bool
+        False also if there are numbers that are not finite, of which nothing is known.
+    """
+    seen = np.flatnonzero(Q.diagonal() > 0)
+    H = Q[np.ix_(seen, seen)]
+    if not np.isfinite(H).all():
+        return False
+    H[np.diag_indices(seen.size)] *= 1 + slack
+    return seen.size > 0 and lapack.dpotrf(H.T, lower=1, clean=0)[1] != 0
 
 
 def _factor(H):

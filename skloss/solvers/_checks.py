@@ -9,6 +9,7 @@ from scipy import sparse
 __all__ = [
     "check_count",
     "check_finite",
+    "check_offers",
     "check_tol",
     "design",
     "indices",
@@ -40,6 +41,28 @@ def check_finite(name, array):
     with np.errstate(over="ignore", invalid="ignore"):
         if not (np.isfinite(stored.sum()) or np.isfinite(stored).all()):
             raise ValueError(f"{name} must be finite; it has nan or infinite values.")
+
+
+def check_offers(name, given, members, model):
+    """Refuse an object that lacks what a solver will ask of it.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    given : object
+        What was handed over.
+    members : sequence of str
+        Attributes and methods that it must have.
+    model : str
+        What has them all.
+    """
+    missing = [member for member in members if not hasattr(given, member)]
+    if missing:
+        raise TypeError(
+            f"{name} must be a {model} or offer what it offers; "
+            f"{type(given).__name__} has no {', '.join(missing)}."
+        )
 
 
 def vector(name, given, size, *, broadcast=True):

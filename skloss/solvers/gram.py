@@ -12,8 +12,21 @@ from scipy import sparse
 
 from skloss.solvers._checks import check_finite, design, shares, vector
 
-__all__ = ["DenseGram", "DesignGram", "Gram", "as_gram", "row_parts"]
+__all__ = [
+    "SLACK",
+    "DenseGram",
+    "DesignGram",
+    "Gram",
+    "as_gram",
+    "check_diagonal",
+    "row_parts",
+]
 
+# Asymmetry and negative curvature beyond this share are not the rounding of a matrix
+# that somebody computed in single precision.
+SLACK = 1e-5
+_NOISE = 1e-8  # share of the largest diagonal entry that a zero may have become
+_STRIP = 64  # rows at a time in the search for them
 _PART = 1 << 18  # numbers that are widened or centred at a time: they fit in a cache
 
 
@@ -38,12 +51,16 @@ class DenseGram:
     Parameters
     ----------
     G : array-like of shape (p, p)
-        Symmetric and positive semi-definite; taken to be so without a check.
+        Symmetric and positive semi-definite. Symmetry is checked and so is every pair
+        of coordinates; that no larger set of them has negative curvature is not,
+        since it would cost more than most solutions.
 
     Raises
     ------
     ValueError
-        If the matrix is not square or not finite.
+        If the matrix is not square, not finite, not symmetric (to the rounding of
+        single precision), or if a pair of coordinates shows that it is not positive
+        semi-definite.
 
     Examples
     --------
@@ -58,6 +75,7 @@ class DenseGram:
             raise ValueError(f"G must be a square matrix; got shape {self.G.shape}.")
         check_finite("G", self.G)
         self.size = len(self.G)
+        _check_pairs(self.G)
 
     def diagonal(self):
         """Diagonal of the matrix.
@@ -103,6 +121,42 @@ class DenseGram:
         if 2 * support.size > self.size:
             return self.G @ w
         return w[support] @ self.G[support]  # symmetric: rows are contiguous
+
+
+def _check_pairs(G):
+    """Refuse an asymmetric matrix, or one with a pair of negative curvature."""
+    diagonal = G.diagonal()
+    check_diagonal(diagonal)
+    # Rounding of long columns may be all that there is of a column without effect.
+    lengths = np.sqrt(np.maximum(diagonal, _NOISE * diagonal.max(initial=0.0)))
+    for start in range(0, len(G), _STRIP):
+        rows = slice(start, start + _STRIP)
+        strip = G[rows, start:]
+        # Divided one by one: the product of two lengths may overflow.
+        unit = lengths[rows, None], lengths[start:]
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            skew = np.abs(strip - G[start:, rows].T) / unit[0] / unit[1]
+            pairs = np.abs(strip) / unit[0] / unit[1]
+        for ratios, limit, wanted in (
+            (skew, SLACK, "symmetric"),
+            (pairs, 1 + SLACK, "positive semi-definite"),
+        ):
+            if (ratios > limit).any():
+                i, j = start + np.argwhere(ratios > limit)[0]
+                raise ValueError(
+                    f"G must be {wanted}; got G[{i}, {j}] = {G[i, j]} and "
+                    f"G[{j}, {i}] = {G[j, i]}, where the diagonal has {diagonal[i]} "
+                    f"and {diagonal[j]}."
+                )
+
+
+def check_diagonal(diagonal):
+    """Refuse negative curvature along a coordinate."""
+    if diagonal.min(initial=0.0) < -_NOISE * diagonal.max(initial=0.0):
+        j = int(diagonal.argmin())
+        raise ValueError(
+            f"G must be positive semi-definite; its diagonal has {diagonal[j]} at {j}."
+        )
 
 
 class DesignGram:

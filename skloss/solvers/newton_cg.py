@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skloss.solvers._checks import check_count, check_offers, check_tol
 from skloss.solvers._result import Iteration, SolverResult
 
 __all__ = ["Direction", "NewtonProblem", "conjugate_gradient", "newton_cg"]
@@ -24,6 +25,13 @@ _SHORT_STEP = 0.5
 # The linear systems are solved to 0.3 at first and more accurately as the gradient
 # shrinks, which makes the convergence of order 3/2.
 _LARGEST_RTOL = 0.3
+
+
+_MEMBERS = (
+    *("parameters", "objective", "dtype", "resolution", "gradient", "dual_gap"),
+    *("hessian_product", "preconditioner", "begin_line", "try_step", "accept"),
+    *("refine", "sharpen"),
+)
 
 
 class Direction(NamedTuple):
@@ -252,7 +260,7 @@ def conjugate_gradient(product, target, precondition, *, rtol, max_products=150)
     return Direction(x, n_products)
 
 
-def newton_cg(problem, *, tol, max_iter=100, max_products=150, callback=None):
+def newton_cg(problem, *, tol=1e-8, max_iter=100, max_products=150, callback=None):
     """Minimise a smooth convex function by preconditioned Newton-CG.
 
     Stops when the certificate is met: `problem.dual_gap` is at most ``tol`` times the
@@ -263,10 +271,10 @@ def newton_cg(problem, *, tol, max_iter=100, max_products=150, callback=None):
     ----------
     problem : NewtonProblem
         The problem, at its starting point. It is left at the minimiser.
-    tol : float
+    tol : float, default=1e-8
         Relative accuracy of the objective.
     max_iter : int, default=100
-        Largest number of Newton steps.
+        Largest number of Newton steps; with 0 the start is only looked at.
     max_products : int, default=150
         Largest number of Hessian products in each step.
     callback : callable, default=None
@@ -276,6 +284,13 @@ def newton_cg(problem, *, tol, max_iter=100, max_products=150, callback=None):
     -------
     SolverResult
         Each entry of `history` also tells `n_products` and `step`.
+
+    Raises
+    ------
+    TypeError
+        If `problem` lacks something that a `NewtonProblem` has.
+    ValueError
+        If an option is out of range.
 
     References
     ----------
@@ -296,6 +311,10 @@ def newton_cg(problem, *, tol, max_iter=100, max_products=150, callback=None):
     >>> newton_cg(AtItsMinimum(), tol=1e-6).status
     'converged'
     """
+    check_offers("problem", problem, _MEMBERS, "NewtonProblem")
+    check_tol(tol)
+    check_count("max_iter", max_iter)
+    check_count("max_products", max_products, 1)
     return _NewtonCG(problem, tol, max_iter, max_products, callback).run()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from skloss.penalties import get, piece, proximal_point, total
 from skloss.solvers._active_set import minimize_block
-from skloss.solvers._checks import check_tol, indices, vector
+from skloss.solvers._checks import check_offers, check_tol, indices, vector
 from skloss.solvers._result import Iteration, Recorder
 from skloss.solvers._working_set import dual_reach, grow, stationarity
 
@@ -14,6 +14,7 @@ __all__ = ["prox_newton"]
 
 _ARMIJO = 1e-4
 _HALVINGS = 40
+_MEMBERS = ("size", "penalty_weight", "gradient_scale", "at")
 _ALL_AT_ONCE = 50  # so few coordinates need no working set
 
 
@@ -58,7 +59,7 @@ def prox_newton(
         most `tol` times the size its gradient entry could have at zero
         (`LinearProblem.gradient_scale`), wherever the start, or rounding.
     max_iter : int, default=100
-        Largest number of Newton steps.
+        Largest number of Newton steps; with 0 the start is only looked at.
     callback : callable, default=None
         Called with an `Iteration` after each; returns True to stop.
 
@@ -70,6 +71,8 @@ def prox_newton(
 
     Raises
     ------
+    TypeError
+        If `problem` lacks something that a `LinearProblem` has.
     ValueError
         If shapes do not match, a weight or `tol` is negative, or a number is not
         finite.
@@ -90,6 +93,7 @@ def prox_newton(
     >>> result.converged, float(result.x[1])
     (True, 0.0)
     """
+    check_offers("problem", problem, _MEMBERS, "LinearProblem")
     check_tol(tol)
     recorder = Recorder(callback, max_iter)
     run = _Run(problem, get(penalty), weight, tol)

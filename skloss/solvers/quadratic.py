@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from skloss.penalties import get, proximal_point, total
-from skloss.solvers._active_set import minimize_block
+from skloss.solvers._active_set import has_negative_curvature, minimize_block
 from skloss.solvers._checks import check_finite, check_tol, indices, vector
 from skloss.solvers._result import Iteration, Recorder
 from skloss.solvers._working_set import (
@@ -16,7 +16,7 @@ from skloss.solvers._working_set import (
     penalty_gap,
     stationarity,
 )
-from skloss.solvers.gram import as_gram
+from skloss.solvers.gram import SLACK, as_gram, check_diagonal
 
 __all__ = ["gram_descent"]
 
@@ -68,7 +68,8 @@ def gram_descent(
         objective's size if that is not given). Where there is no gap (see `Returns`),
         stop when the violation of stationarity is at most ``tol * max(abs(c))``.
     max_iter : int, default=200
-        Largest number of full gradients.
+        Largest number of full gradients after the first; with 0 the start is only
+        looked at.
     callback : callable, default=None
         Called with an `Iteration` after each; returns True to stop.
 
@@ -83,7 +84,8 @@ def gram_descent(
     ------
     ValueError
         If shapes do not match, a weight or `tol` is negative, or a number is not
-        finite.
+        finite; or if G turns out not to be symmetric or not positive semi-definite.
+        The latter is noticed where the solution leads along negative curvature.
 
     References
     ----------
@@ -113,6 +115,8 @@ def gram_descent(
             break
         working = grow(working, x, problem.distances)
         problem.improve(x, working, 0.05 * info.kkt_violation)
+    if recorder.status not in ("converged", "stopped"):
+        problem.check_curvature_on(working)
     return recorder.result(info)
 
 
@@ -125,6 +129,7 @@ class _Quadratic:
         self.penalty = penalty
         self.diagonal = np.asarray(self.gram.diagonal(), dtype=np.float64)
         check_finite("diagonal of G", self.diagonal)
+        check_diagonal(self.diagonal)
         self.c = vector("c", c, self.size, broadcast=False)
         self.weight = vector("weight", 1.0 if weight is None else weight, self.size)
         if self.size and self.weight.min() < 0:
@@ -164,6 +169,7 @@ class _Quadratic:
         gradient, free_gap = self._refit_free(x, self.gram.product(x) - self.c)
         violation = stationarity(self.penalty, x, gradient, self.weight, self.distances)
         linear, curved = self.c @ x, gradient @ x
+        self._check_curvature(x, linear + curved)
         objective = 0.5 * (curved - linear) + total(self.penalty, x, self.weight)
         gap = math.nan
         if self.y_squared is not None:
@@ -182,6 +188,32 @@ class _Quadratic:
             n_iter, x, float(objective), gap, violation, n_active, bool(converged)
         )
 
+    def _check_curvature(self, x, curvature):
+        """Refuse a point with ``x @ G @ x`` below zero: no bound would be one."""
+        largest = (self._lengths() @ np.abs(x)) ** 2
+        # What it was computed from may cancel, with c large beside G.
+        noise = ROUNDING * np.abs(self.c) @ np.abs(x)
+        if curvature < -SLACK * largest - noise and largest < math.inf:
+            raise ValueError(
+                "G must be positive semi-definite; the solver met an x with x @ G @ x "
+                f"= {curvature:.3g}."
+            )
+
+    def check_curvature_on(self, working):
+        """Say so if a run failed because G is indefinite."""
+        self._refuse_negative_curvature(self.gram.block(working))
+
+    @staticmethod
+    def _refuse_negative_curvature(block):
+        if has_negative_curvature(block, SLACK):
+            raise ValueError(
+                "G must be positive semi-definite; it has negative curvature on "
+                f"{len(block)} coordinates that the solver worked on."
+            )
+
+    def _lengths(self):
+        return np.sqrt(np.maximum(self.diagonal, 0.0))
+
     def _refit_free(self, x, gradient):
         """Minimise exactly over the unpenalised coordinates, as the dual requires.
 
@@ -189,7 +221,7 @@ class _Quadratic:
         """
         free = self.free
         # The terms that the gradient is a sum of, since |G_jk|^2 <= G_jj G_kk.
-        lengths = np.sqrt(np.maximum(self.diagonal, 0.0))
+        lengths = self._lengths()
         terms = np.abs(self.c[free]) + lengths[free] * (lengths @ np.abs(x))
         if (np.abs(gradient[free]) > ROUNDING * terms).any() and np.isfinite(
             terms
@@ -197,6 +229,7 @@ class _Quadratic:
             # In columns of equal length, or the short ones would count for nothing.
             unit = 1.0 / np.where(lengths[free] > 0, lengths[free], 1.0)
             block = self.gram.block(free) * np.outer(unit, unit)
+            self._refuse_negative_curvature(block)  # or this were a saddle point
             step = np.zeros(self.size)
             step[free] = unit * np.linalg.lstsq(block, -unit * gradient[free])[0]
             x += step

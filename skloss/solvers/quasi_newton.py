@@ -30,8 +30,8 @@ def lbfgs(
     Parameters
     ----------
     function : callable
-        ``function(x)`` returns the value and the gradient, which may be any arrays of
-        the shape of `x0`.
+        ``function(x)`` returns the value, a number, and the gradient, which may be any
+        array of the shape of `x0`.
     x0 : array-like
         Start, of any shape.
     dual_gap : callable, default=None
@@ -45,7 +45,7 @@ def lbfgs(
         `dual_gap`, when the largest gradient entry is at most `tol` times the largest
         at `reference`.
     max_iter : int, default=1000
-        Largest number of iterations.
+        Largest number of iterations; with 0 the start is only looked at.
     memory : int, default=10
         Number of past steps that shape the next.
     callback : callable, default=None
@@ -58,9 +58,11 @@ def lbfgs(
 
     Raises
     ------
+    TypeError
+        If `function` does not return a number and an array.
     ValueError
-        If `x0`, `reference` or the gradient there is not finite, or an option is out
-        of range.
+        If the gradient has another shape than `x0`, if `x0`, `reference` or the
+        gradient there is not finite, or if an option is out of range.
 
     References
     ----------
@@ -110,6 +112,18 @@ def lbfgs(
     return recorder.result(info)
 
 
+def _pair(returned):
+    """Unpack what the user's function returned."""
+    try:
+        value, gradient = returned
+        return float(value), gradient
+    except (TypeError, ValueError):
+        raise TypeError(
+            "function must return the pair (value, gradient), a number and an array; "
+            f"got {type(returned).__name__}."
+        ) from None
+
+
 class _Watch:
     """Evaluates the function and remembers the last values for the certificate."""
 
@@ -135,10 +149,15 @@ class _Watch:
         self.gradient_scale = np.abs(gradient).max(initial=0.0)
 
     def evaluate(self, x):
-        value, gradient = self.function(x.reshape(self.x0.shape))
+        value, gradient = _pair(self.function(x.reshape(self.x0.shape)))
         gradient = np.array(gradient, dtype=np.float64)  # it may be written again
-        self.last = x.copy(), float(value), gradient
-        return float(value), gradient.ravel()
+        if gradient.shape != self.x0.shape:
+            raise ValueError(
+                f"The gradient that function returns must have the shape of x0, "
+                f"{self.x0.shape}; got {gradient.shape}."
+            )
+        self.last = x.copy(), value, gradient
+        return value, gradient.ravel()
 
     def certify(self, x, n_iter):
         if self.last is None or not np.array_equal(self.last[0], x):

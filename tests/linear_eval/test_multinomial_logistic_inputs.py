@@ -1,6 +1,7 @@
 """MultinomialLogistic on awkward and on bad input, and as a citizen of scikit-learn."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -97,6 +98,20 @@ def test_a_gap_that_rounding_leaves_open_is_told(iris):
     assert not model.converged_
     assert model.dual_gap_ > 1e-6
     assert model.score(X, y) > 0.95
+
+
+def test_advice_at_the_limit_of_rounding_helps(iris):
+    X, y = iris
+    X = X * np.array([1e30, 1, 1, 1])
+    with pytest.warns(ConvergenceWarning, match="Scale the columns of X") as record:
+        MultinomialLogistic().fit(X, y)
+    assert "max_iter" not in str(record[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert MultinomialLogistic().fit(X / X.std(axis=0), y).converged_
+        assert MultinomialLogistic(C=1e-60).fit(X, y).converged_
+    with pytest.warns(ConvergenceWarning, match="Raise max_iter"):
+        MultinomialLogistic(max_iter=1).fit(*iris)
 
 
 @pytest.mark.parametrize("C", [1e-300, 1e-20, 1e12])
@@ -295,11 +310,16 @@ def test_fit_changes_no_input(rng):
         np.testing.assert_array_equal(array, copy)
 
 
-def test_verbose_prints_a_line_for_each_step(iris, capsys):
+def test_verbose_prints_a_line_for_each_step_with_the_relative_gap(iris, capsys):
     model = MultinomialLogistic(verbose=1).fit(*iris)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_
-    assert "objective" in lines[-1]
+    for line, entry in zip(lines, model.history_, strict=True):
+        assert "objective" in line
+        gap = float(re.search(r"dual gap (\S+)", line)[1])
+        assert gap == pytest.approx(entry["dual_gap"], rel=1e-3)
+    assert entry["dual_gap"] == model.dual_gap_ <= 1e-6
+    assert model.objective_ < 0.5  # so that an absolute gap is another number
 
 
 class Stop:

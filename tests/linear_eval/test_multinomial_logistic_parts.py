@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.special import log_softmax
 
 from skloss.linear_eval import _passes
-from skloss.linear_eval._curvature import Preconditioners
+from skloss.linear_eval._curvature import Preconditioners, _covariance
 from skloss.linear_eval._design import Columns
 from skloss.linear_eval._exact_hessian import CholeskyPreconditioner
 from skloss.linear_eval._rotation import rotate
@@ -182,6 +182,33 @@ def test_preconditioner_becomes_exact_when_solves_are_long(rng):
     assert isinstance(exact, CholeskyPreconditioner)
     assert chosen.choose(P, 3) is exact  # kept while it is good
     assert chosen.choose(P, 30) is not exact
+
+
+@pytest.mark.parametrize("dtype, tol", [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("n, p, stride", [(7, 3, 1), (700, 1, 1), (2500, 300, 2)])
+def test_covariance_is_that_of_numpy(rng, n, p, stride, dtype, tol):
+    """Of every `stride`-th row, over several blocks of rows and panels of features."""
+    X, w = rng.standard_normal((n, p)) + 2, rng.uniform(0.1, 1, n)
+    X[rng.random((n, p)) < 0.3] = 0
+    kept = slice(None, None, stride)
+    for design in designs(X, w / w.sum(), dtype)[:2]:
+        dense = isinstance(design, Columns)
+        Z = design.data.T if dense else (X - design.center) * design.scale
+        Z = Z[kept].astype(np.float64) + np.arange(p) / p * dense
+        if dense:
+            design = Columns((design.data + np.arange(p)[:, None] / p).astype(dtype))
+        weights = w[kept].astype(dtype)
+        gram, mean = _covariance(design, stride, weights, True)
+        expected = np.cov(Z.T, aweights=w[kept], ddof=0).reshape(p, p)
+        np.testing.assert_allclose(gram, expected, rtol=0, atol=30 * tol)
+        np.testing.assert_allclose(
+            mean, np.average(Z, axis=0, weights=w[kept]), rtol=0, atol=30 * tol
+        )
+        np.testing.assert_array_equal(gram, gram.T)
+        moments, nothing = _covariance(design, stride, weights, False)
+        expected = (Z * w[kept, None]).T @ Z / w[kept].sum()
+        np.testing.assert_allclose(moments, expected, rtol=0, atol=30 * tol)
+        assert nothing is None
 
 
 @pytest.mark.parametrize("center", [True, False])

@@ -3,6 +3,7 @@
 import pickle
 import tracemalloc
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -169,6 +170,35 @@ def test_dense_data_are_never_copied_whole(order, dtype, rng):
         assert peak_bytes(lambda: model.predict(X)) < 6e6
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+@pytest.mark.parametrize("n_classes", [2, 10, 20])
+def test_memory_of_predictions_is_that_of_the_scores(n_classes, dtype, rng):
+    """A block of 4 MB comes on top for integers and for many classes."""
+    n = 200_000
+    X = rng.integers(0, 255, size=(n, 10)).astype(dtype)
+    y = np.arange(n) % n_classes
+    model = PooledGaussianNB().fit(X, y)
+    scores = n * n_classes * model.coef_.itemsize
+    block = 4.2e6 * (dtype == np.uint8 or n_classes > 16) + 1.5e6
+    with threadpool_limits(1, user_api="openmp"):
+        for name in SCORES:
+            method = getattr(model, name)
+            assert peak_bytes(partial(method, X)) < scores + block, name
+        assert peak_bytes(lambda: model.predict(X)) < scores + max(8.2 * n, block)
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_memory_of_predictions_on_sparse_rows(n_classes):
+    n = 100_000
+    X = sparse.random_array((n, 50), density=0.01, format="csr", rng=0)
+    model = PooledGaussianNB().fit(X, np.arange(n) % n_classes)
+    scores, stored = 8 * n * n_classes, 12 * X.nnz + 4 * n
+    assert peak_bytes(lambda: model.predict_proba(X)) < scores + 8 * n
+    assert peak_bytes(lambda: model.predict(X)) < scores + 8.2 * n
+    peak = peak_bytes(lambda: model.predict_joint_log_proba(X))
+    assert peak < scores + 2 * stored + 24 * n
+
+
 def test_results_do_not_depend_on_the_threads(monkeypatch, rng):
     X, y = rng.lognormal(sigma=3, size=(120_000, 12)), rng.integers(0, 4, 120_000)
     models = []
@@ -208,6 +238,37 @@ def test_float32_stays_float32_with_float64_sums(make, rng):
     assert proba.dtype == narrow.predict_joint_log_proba(make(X)).dtype == np.float32
     tolerance = 1e-6 if make is np.asarray else 1e-4  # sparse rows are not centred
     np.testing.assert_allclose(proba, wide.predict_proba(X), atol=tolerance)
+
+
+SCORES = ("predict_proba", "predict_log_proba", "predict_joint_log_proba")
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", ">f2"])
+def test_all_that_float32_holds_is_float32(dtype, rng):
+    X, y = rng.normal(size=(300, 4)).astype(dtype), np.arange(300) % 3
+    expected = PooledGaussianNB().fit(X.astype(np.float32), y)
+    model = PooledGaussianNB().fit(X, y)
+    for a, b in zip(float_attributes(model), float_attributes(expected)):
+        assert a.dtype == np.float32 and a.dtype.isnative
+        np.testing.assert_array_equal(a, b)
+    for name in SCORES:
+        got = getattr(model, name)(X)
+        assert got.dtype == np.float32 and got.dtype.isnative
+        np.testing.assert_array_equal(got, getattr(expected, name)(X.astype("f4")))
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_classes", [2, 40])  # the compiled pass, and BLAS
+@pytest.mark.parametrize("dtype", ["i1", "u1", "u2", "?"])
+def test_small_integers_are_scored_like_floats(dtype, n_classes, make, rng):
+    X = rng.integers(0, 127, size=(400, 4)).astype(dtype)
+    y = np.arange(400) % n_classes
+    model = PooledGaussianNB().fit(make(X.astype(np.float32)), y)
+    for name in SCORES:
+        score = getattr(model, name)
+        got, expected = score(make(X)), score(X.astype(np.float64))
+        assert got.dtype == np.float32 and expected.dtype == np.float64
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
 
 
 def test_float32_and_float64_batches_make_float64(rng):

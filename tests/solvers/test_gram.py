@@ -180,3 +180,45 @@ def test_what_is_not_finite_is_refused(value):
 def test_bad_designs(arguments, message):
     with pytest.raises(ValueError, match=message):
         DesignGram(**arguments)
+
+
+@pytest.mark.parametrize("size", [3, 150])  # one strip of rows, and several
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_asymmetric_matrices_are_refused_and_named(size, scale):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(2 * size, size))
+    G = X.T @ X * scale
+    assert DenseGram(G).size == size
+    i, j = size - 1, 1
+    G[i, j] += 1e-3 * np.sqrt(G[i, i]) * np.sqrt(G[j, j])
+    with pytest.raises(ValueError, match=rf"symmetric; got G\[1, {i}\] = .* G\[{i}, 1"):
+        DenseGram(G)
+
+
+def test_rounding_is_no_asymmetry():
+    """Of products in single precision, whose two halves are summed differently."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(2000, 60)).astype(np.float32)
+    weight = generator.random(2000).astype(np.float32)
+    G = X.T @ (weight[:, None] * X)
+    assert (G != G.T).any()
+    np.testing.assert_array_equal(DenseGram(G).diagonal(), G.diagonal())
+    X[:, 3] = 7
+    X -= X.mean(axis=0)  # a column of nothing but rounding
+    DenseGram(X.T @ X)
+
+
+@pytest.mark.parametrize(
+    "G, message",
+    [
+        ([[1.0, 2.0], [2.0, 1.0]], r"semi-definite; got G\[0, 1\] = 2.0"),
+        ([[0.0, 1.0], [1.0, 0.0]], "semi-definite"),
+        ([[1.0, 0.1], [0.1, 0.0]], "semi-definite"),
+        (np.diag([2.0, -1.0]), "semi-definite; its diagonal has -1.0 at 1"),
+        (np.diag([0.0, -1e-9]), "semi-definite; its diagonal has -1e-09 at 1"),
+    ],
+)
+def test_pairs_of_negative_curvature_are_refused(G, message):
+    assert np.linalg.eigvalsh(G)[0] < 0
+    with pytest.raises(ValueError, match=message):
+        DenseGram(G)

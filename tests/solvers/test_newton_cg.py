@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from skloss.solvers import LinearProblem
 from skloss.solvers.newton_cg import NewtonProblem, conjugate_gradient, newton_cg
 
 
@@ -238,3 +239,50 @@ def test_conjugate_gradient_keeps_the_shape_and_handles_zero():
     assert x.shape == (2, 3)
     assert not x.any()
     assert n_products == 0
+
+
+def test_the_tolerance_has_a_default(data):
+    best = newton_cg(Ridge(*data, 1e-3), tol=1e-14).objective
+    result = newton_cg(Ridge(*data, 1e-3))
+    assert result.converged
+    assert result.objective == pytest.approx(best, rel=1e-8)
+
+
+class Pointless(NewtonProblem):
+    """It has all methods and no current point."""
+
+
+@pytest.mark.parametrize(
+    "problem, missing",
+    [
+        (LinearProblem("squared", np.eye(2), [1.0, 2.0]), "parameters, .*begin_line"),
+        (np.eye(2), "parameters, .*begin_line"),
+        (Pointless(), "parameters, objective"),
+    ],
+)
+def test_what_is_no_problem_is_refused(problem, missing):
+    with pytest.raises(TypeError, match=f"must be a NewtonProblem.*has no {missing}"):
+        newton_cg(problem)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"tol": np.nan}, "tol must be .* nan"),
+        ({"tol": -1.0}, "tol must be .* -1"),
+        ({"max_iter": -1}, "max_iter must be .* -1"),
+        ({"max_iter": 2.5}, "max_iter must be .* 2.5"),
+        ({"max_products": 0}, "max_products must be .* 0"),
+    ],
+)
+def test_bad_options(data, options, message):
+    with pytest.raises(ValueError, match=message):
+        newton_cg(Ridge(*data, 1e-3), **options)
+
+
+def test_no_iteration_is_a_look_at_the_start(data):
+    start = Ridge(*data, 1e-3)
+    result = newton_cg(Ridge(*data, 1e-3), max_iter=0)
+    assert (result.status, result.n_iter, result.history) == ("max_iter", 0, [])
+    np.testing.assert_array_equal(result.x, start.parameters)
+    assert result.objective == start.objective

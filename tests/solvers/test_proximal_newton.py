@@ -345,3 +345,18 @@ def test_overflow_is_never_convergence(loss, penalty):
     problem = LinearProblem(loss, X, y, fit_intercept=False)
     result = prox_newton(problem, penalty, x0=np.full(3, 1e200))
     assert result.status == "overflow"
+
+
+@pytest.mark.parametrize("problem", [np.eye(2), None, LinearProblem])
+def test_what_is_no_problem_is_refused_before_anything_else(problem):
+    with pytest.raises(TypeError, match=r"must be a LinearProblem.*has no"):
+        prox_newton(problem, np.array([1.0, 2.0]))
+
+
+def test_no_iteration_is_a_look_at_the_start():
+    problem = LinearProblem("squared", np.eye(2), [1.0, 3.0], fit_intercept=False)
+    result = prox_newton(problem, L1(0.5), x0=[2.0, 0.0], max_iter=0)
+    assert (result.status, result.n_iter, result.history) == ("max_iter", 0, [])
+    np.testing.assert_array_equal(result.x, [2.0, 0.0])
+    losses = 0.5 * np.array([2.0 - 1.0, 0.0 - 3.0]) ** 2
+    assert result.objective == pytest.approx(losses.mean() + 0.5 * 2.0)

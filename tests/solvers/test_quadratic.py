@@ -342,6 +342,57 @@ def test_overflow_is_never_convergence(y_squared):
         warn_unless_converged(result, Lasso())
 
 
+@pytest.mark.parametrize("size", [3, 60, 300])
+@pytest.mark.parametrize(
+    "penalty", [L1(0.1), L2(0.1), ElasticNet(0.1), NonNegative(0.1), Box(-9.0, 9.0)]
+)
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_negative_curvature_is_noticed(penalty, weight, size):
+    """Every pair of coordinates is convex; all together are not, nor is any minimum."""
+    r = -1.8 / (size - 1)
+    G = (1 - r) * np.eye(size) + r * np.ones((size, size))
+    assert np.linalg.eigvalsh(G)[0] == pytest.approx(-0.8)
+    with pytest.raises(ValueError, match="G must be positive semi-definite"):
+        gram_descent(G, np.ones(size), penalty, weight=weight)
+
+
+@pytest.mark.parametrize("penalty", [L1(0.1), L2(0.1)], ids=repr)
+def test_negative_curvature_is_noticed_beyond_floating_point(penalty):
+    """So strong that one round of sweeps overflows."""
+    G = 1.99 * np.eye(300) - 0.99
+    with pytest.raises(ValueError, match="it has negative curvature on 50 coord"):
+        gram_descent(G, np.ones(300), penalty)
+
+
+def test_saddle_points_are_no_solutions():
+    """The gradient vanishes at c / 1.9, where x @ G @ x is positive."""
+    G, c = 1.9 * np.eye(3) - 0.9, np.array([1.0, -1.0, 0.0])
+    np.testing.assert_allclose(G @ c, 1.9 * c)
+    with pytest.raises(ValueError, match="it has negative curvature on 3 coord"):
+        gram_descent(G, c, L1(0.1), weight=0.0)
+
+
+@pytest.mark.parametrize("y_squared", [None, 4.0])
+def test_singular_matrices_are_no_negative_curvature(y_squared):
+    """Their smallest eigenvalues are rounding, of either sign."""
+    X, y = autoregressive(30, 80, r=0.99)
+    X = np.hstack([X, X, 1e-6 * X[:, :3]])
+    G, c, _ = least_squares(X, y)
+    assert np.linalg.eigvalsh(G)[0] < 0
+    for tol, max_iter in ((1e-9, 200), (0.0, 200), (0.0, 0), (0.0, 2)):
+        options = {"y_squared": y_squared, "tol": tol, "max_iter": max_iter}
+        result = gram_descent(G, c, L1(1e-4), **options)
+        assert result.status in ("converged", "stalled", "max_iter")
+
+
+def test_no_iteration_is_a_look_at_the_start():
+    G, c, x0 = np.diag([2.0, 1.0]), np.array([4.0, 0.5]), np.array([1.0, -2.0])
+    result = gram_descent(G, c, L1(0.5), x0=x0, max_iter=0)
+    assert (result.status, result.n_iter, result.history) == ("max_iter", 0, [])
+    np.testing.assert_array_equal(result.x, x0)
+    assert result.objective == 0.5 * x0 @ G @ x0 - c @ x0 + 0.5 * 3.0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("place", [0, 2])
 def test_stationarity_does_not_pass_over_nan(value, place):

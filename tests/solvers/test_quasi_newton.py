@@ -156,3 +156,31 @@ def test_bad_input(change, message):
     arguments = {"function": rosenbrock, "x0": [0.0]} | change
     with pytest.raises(ValueError, match=message):
         lbfgs(**arguments)
+
+
+@pytest.mark.parametrize(
+    "function, got",
+    [
+        (lambda x: x @ x, "float"),
+        (lambda x: None, "NoneType"),
+        (lambda x: (x @ x, x, x), "tuple"),
+        (lambda x: (x, x), "tuple"),
+        (lambda x: 2 * x, "ndarray"),
+    ],
+)
+def test_functions_without_value_and_gradient_are_refused(function, got):
+    with pytest.raises(TypeError, match=rf"pair \(value, gradient\).*got {got}"):
+        lbfgs(function, np.zeros(3))
+
+
+@pytest.mark.parametrize("gradient", [0.0, np.zeros(2), np.zeros((3, 1))])
+def test_gradients_of_another_shape_are_refused(gradient):
+    with pytest.raises(ValueError, match=r"shape of x0, \(3,\); got"):
+        lbfgs(lambda x: (x @ x, gradient), np.zeros(3))
+
+
+def test_no_iteration_is_a_look_at_the_start():
+    result = lbfgs(rosenbrock, np.full(4, -1.0), max_iter=0)
+    assert (result.status, result.n_iter, result.history) == ("max_iter", 0, [])
+    assert result.objective == rosen(np.full(4, -1.0))
+    assert result.kkt_violation == np.abs(rosen_der(np.full(4, -1.0))).max()

@@ -1,0 +1,156 @@
+"""Scores of a fitted linear classifier, with the digits that its dtype cannot hold.
+
+Rounding coefficients to float32 shifts all scores by as much as the data are far from
+zero. Scores measured from a center near the data, with an intercept in float64 that
+makes up for the rounding there, are shifted by no more than the data vary.
+"""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skloss._blocks import row_blocks, rows_per_block
+from skloss._parallel import map_row_blocks, one_blas_thread, threads_for
+from skloss._validation import as_kernel_array
+from skloss.linear_eval._linear_scores import FEW_CLASSES, centered_scores
+from skloss.linear_eval._pooled_gaussian import LinearScores
+
+__all__ = ["attributes_of", "fitted_scores", "rounded", "score_rows"]
+
+# Of a block of rows relative to the center: small beside the scores of many rows.
+_BLOCK_BYTES = 1 << 19
+
+
+def rounded(scores, dtype):
+    """Round coefficients and center, and let the intercept make up for it.
+
+    Parameters
+    ----------
+    scores : LinearScores
+        In float64.
+    dtype : numpy dtype
+        float32 or float64.
+
+    Returns
+    -------
+    LinearScores
+        The same scores at the old center; the intercept stays float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks at `coef`
+        coef, center = scores.coef.astype(dtype), scores.center.astype(dtype)
+        shift = coef.astype(np.float64) @ (center - scores.center)
+        return LinearScores(coef, scores.intercept + shift, center)
+
+
+def attributes_of(scores):
+    """Return the attributes in which an estimator keeps its scores.
+
+    Parameters
+    ----------
+    scores : LinearScores
+        Rounded to the dtype of the estimator.
+
+    Returns
+    -------
+    dict
+        The public ``coef_`` and ``intercept_``, and what `fitted_scores` needs.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        intercept = scores.intercept - _in_double(scores.coef) @ scores.center
+        return {
+            "coef_": scores.coef,
+            "intercept_": intercept.astype(scores.coef.dtype),
+            "_center": scores.center,
+            "_centered_intercept": scores.intercept,
+        }
+
+
+def fitted_scores(estimator):
+    """Return the scores that `coef_` and `intercept_` of an estimator stand for.
+
+    Whoever changes them changes the scores: the kept intercept is used for a class
+    only where it says the same as the public attributes, rounding apart.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With `coef_`, dense or sparse, and `intercept_`.
+
+    Returns
+    -------
+    LinearScores
+        Coefficients and intercept in float64.
+    """
+    coef = estimator.coef_
+    coef = _in_double(coef.toarray() if issparse(coef) else coef)
+    public = np.asarray(estimator.intercept_)
+    center = getattr(estimator, "_center", None)
+    if center is None or center.shape != coef.shape[1:]:  # not made by a fit
+        center = np.zeros(coef.shape[1])
+        return LinearScores(coef, _in_double(public), center)
+    moved = _in_double(public) + coef @ center
+    kept = estimator._centered_intercept
+    if kept.shape != moved.shape:
+        return LinearScores(coef, moved, center)
+    terms = np.abs(coef) @ np.abs(center)
+    rounding = len(center) * np.finfo(np.float64).eps * terms
+    rounding += np.spacing(np.abs(public))
+    same = np.abs(kept - moved) <= rounding
+    return LinearScores(coef, np.where(same, kept, moved), center)
+
+
+def score_rows(X, scores, dtype):
+    """Compute the scores of the rows of X, block by block.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Rows.
+    scores : LinearScores
+        What to compute.
+    dtype : numpy dtype
+        float32 or float64, of the result, and of the arithmetic on dense rows
+        (`skloss._validation.scores_dtype`).
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Infinite or nan where they overflow.
+    """
+    coef, intercept, center = scores
+    blocks = row_blocks(X)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if blocks.is_sparse:
+            return _sparse_scores(blocks, scores, dtype)
+        if len(coef) > FEW_CLASSES:
+            return _scores_by_blas(blocks, scores, dtype)
+        return centered_scores(blocks, center, coef, intercept, dtype)
+
+
+def _sparse_scores(blocks, scores, dtype):
+    # Zeros may be far from the center: what cancels here needs float64.
+    coef, intercept, center = scores
+    intercept = intercept - coef @ center
+    out = np.empty((blocks.n_rows, len(coef)), dtype)
+    for start, stop, rows in blocks.iterate():
+        out[start:stop] = rows @ coef.T + intercept
+    return out
+
+
+def _scores_by_blas(blocks, scores, dtype):
+    coef, intercept, center = (array.astype(dtype) for array in scores)
+    out = np.empty((blocks.n_rows, len(coef)), dtype)
+
+    def score(start, stop):
+        with one_blas_thread():
+            rows = as_kernel_array(blocks.rows(start, stop), dtype) - center
+            np.matmul(rows, coef.T, out=out[start:stop])
+        out[start:stop] += intercept
+
+    block_rows = rows_per_block(blocks.n_columns, n_bytes=_BLOCK_BYTES, at_least=64)
+    with one_blas_thread():
+        map_row_blocks(score, blocks.n_rows, block_rows, threads_for(blocks.n_bytes))
+    return out
+
+
+def _in_double(array):
+    return np.asarray(array, dtype=np.float64)
