@@ -8,16 +8,11 @@ makes up for the rounding there, are shifted by no more than the data vary.
 import numpy as np
 from scipy.sparse import issparse
 
-from skloss._blocks import row_blocks, rows_per_block
-from skloss._parallel import map_row_blocks, one_blas_thread, threads_for
-from skloss._validation import as_kernel_array
-from skloss.linear_eval._linear_scores import FEW_CLASSES, centered_scores
+from skloss._blocks import row_blocks
+from skloss.linear_eval._linear_scores import centered_scores
 from skloss.linear_eval._pooled_gaussian import LinearScores
 
 __all__ = ["attributes_of", "fitted_scores", "rounded", "score_rows"]
-
-# Of a block of rows relative to the center: small beside the scores of many rows.
-_BLOCK_BYTES = 1 << 19
 
 
 def rounded(scores, dtype):
@@ -121,8 +116,6 @@ def score_rows(X, scores, dtype):
     with np.errstate(over="ignore", invalid="ignore"):
         if blocks.is_sparse:
             return _sparse_scores(blocks, scores, dtype)
-        if len(coef) > FEW_CLASSES:
-            return _scores_by_blas(blocks, scores, dtype)
         return centered_scores(blocks, center, coef, intercept, dtype)
 
 
@@ -133,22 +126,6 @@ def _sparse_scores(blocks, scores, dtype):
     out = np.empty((blocks.n_rows, len(coef)), dtype)
     for start, stop, rows in blocks.iterate():
         out[start:stop] = rows @ coef.T + intercept
-    return out
-
-
-def _scores_by_blas(blocks, scores, dtype):
-    coef, intercept, center = (array.astype(dtype) for array in scores)
-    out = np.empty((blocks.n_rows, len(coef)), dtype)
-
-    def score(start, stop):
-        with one_blas_thread():
-            rows = as_kernel_array(blocks.rows(start, stop), dtype) - center
-            np.matmul(rows, coef.T, out=out[start:stop])
-        out[start:stop] += intercept
-
-    block_rows = rows_per_block(blocks.n_columns, n_bytes=_BLOCK_BYTES, at_least=64)
-    with one_blas_thread():
-        map_row_blocks(score, blocks.n_rows, block_rows, threads_for(blocks.n_bytes))
     return out
 
 

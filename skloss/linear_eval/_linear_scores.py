@@ -6,6 +6,8 @@ in the first-level cache takes about two thirds of the time. With many classes, 
 is the faster one.
 """
 
+import contextlib
+
 import numpy as np
 from scipy.special import expit, log_expit
 from sklearn.base import ClassifierMixin
@@ -13,12 +15,14 @@ from sklearn.utils import gen_batches
 
 from skloss._blocks import BLOCK_BYTES, rows_per_block
 from skloss._jit import kernel
-from skloss._parallel import map_row_blocks, threads_for
+from skloss._parallel import map_row_blocks, one_blas_thread, threads_for
 from skloss._validation import as_kernel_array
 
 __all__ = ["FEW_CLASSES", "LinearScoresMixin", "centered_scores", "refuse_overflow"]
 
 FEW_CLASSES = 16  # up to here the compiled pass wins
+# Of the rows that are centred for BLAS: small beside the scores of many rows.
+_BLAS_BYTES = 1 << 19
 # Rows at a time in `_log_softmax`, whose workspace is as large as they are.
 _LOG_ROWS = 4096
 
@@ -138,16 +142,16 @@ def centered_scores(blocks, center, coef, intercept, dtype):
         rows = as_kernel_array(blocks.rows(start, stop), dtype)
         score_rows(rows, *parameters, out[start:stop])
 
-    n_threads = threads_for(blocks.n_bytes) if few else 1  # BLAS has its own threads
-    # For BLAS there is a second array as large as the block.
-    n_bytes = BLOCK_BYTES if few else BLOCK_BYTES // 2
-    block_rows = rows_per_block(blocks.n_columns, n_bytes=n_bytes)
-    map_row_blocks(score, blocks.n_rows, block_rows, n_threads)
+    n_bytes, at_least = (BLOCK_BYTES, 1) if few else (_BLAS_BYTES, 64)
+    block_rows = rows_per_block(blocks.n_columns, n_bytes=n_bytes, at_least=at_least)
+    with contextlib.nullcontext() if few else one_blas_thread():
+        map_row_blocks(score, blocks.n_rows, block_rows, threads_for(blocks.n_bytes))
     return out
 
 
 def _score_rows_by_blas(X, center, coef, intercept, out):
-    np.matmul(X - center, coef.T, out=out)
+    with one_blas_thread():  # threads run over blocks, so that results never vary
+        np.matmul(X - center, coef.T, out=out)
     out += intercept
 
 
