@@ -17,6 +17,7 @@ from skloss.compare.errors import InputError, first_line, require
 __all__ = ["load_table", "read_table"]
 
 _COMPRESSED = ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ", lzma))
+_BINARY = {".parquet", ".pq", ".feather", ".arrow"}
 _SAMPLE_LINES = 200
 _DELIMITERS = ",;\t|"
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
@@ -105,6 +106,8 @@ def read_table(path):
         raise InputError(f"{path.name} is empty", "data")
     if data.startswith((b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")):
         table, notes = _read_arrow(data, path.name), []
+    elif path.suffix.lower() in _BINARY:
+        raise InputError(f"{path.name} does not hold what its name says", "data")
     else:
         table, notes = _read_text(data, path, pandas)
     if not len(table):

@@ -149,6 +149,12 @@ def test_bad_files_are_explained_in_one_line(tmp_path, data, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["t.parquet", "t.PQ", "t.feather", "t.arrow"])
+def test_text_under_a_binary_name_is_not_guessed_at(tmp_path, name):
+    with pytest.raises(InputError, match="does not hold what its name says"):
+        read_table(write(tmp_path, "a,b\n1,2\n", name))
+
+
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(InputError, match="there is no file"):
         read_table(tmp_path / "absent.csv")
