@@ -210,7 +210,7 @@ def _same_class(estimator, entries):
     for entry in entries:
         try:
             registered_class = type(entry.make())
-        except Exception:
+        except Exception:  # what cannot be made says so when its turn comes
             continue
         if registered_class is type(estimator) and not hasattr(estimator, "steps"):
             return entry

@@ -162,7 +162,9 @@ class MultinomialLogistic(
     the training data, with intercepts kept in float64, so that data far from zero (a
     time stamp, say) lose no digits to rounding; ``X @ coef_.T + intercept_`` loses
     them. Whoever sets `coef_` or `intercept_` by hand changes the predictions
-    accordingly. Sums are float64 in any case.
+    accordingly. Sums are float64 in any case. Without an intercept nothing makes up for
+    the rounding of float32 coefficients and scores, and `dual_gap_` does not count that
+    of the scores: center data far from zero, or pass float64.
 
     BLAS runs on one thread during a fit: the number of threads changes no result. A
     fit that fails or is interrupted leaves the estimator as it was before.
