@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
+from skloss._refit import unchanged_if_it_fails
 from skloss._validation import (
     check_weights,
     combine_weights,
@@ -32,7 +33,6 @@ from skloss.linear_eval._fitted_scores import (
     score_rows,
 )
 from skloss.linear_eval._linear_scores import LinearScoresMixin, refuse_overflow
-from skloss.linear_eval._refit import unchanged_if_it_fails
 from skloss.linear_eval._softmax_ridge import SoftmaxRidge
 from skloss.solvers._result import warn_unless_converged
 from skloss.solvers.newton_cg import newton_cg

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._blocks import row_blocks, rows_per_block
+from skloss._refit import unchanged_if_it_fails
 from skloss._validation import (
     check_class_totals,
     check_weights,
@@ -31,7 +32,6 @@ from skloss.linear_eval._pooled_gaussian import (
     pooled_gaussian,
     precisions,
 )
-from skloss.linear_eval._refit import unchanged_if_it_fails
 
 __all__ = ["PooledGaussianNB"]
 
