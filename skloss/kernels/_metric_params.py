@@ -1,0 +1,120 @@
+"""Checks of the parameters of metrics, and values for those that the data decide."""
+
+import numbers
+
+import numpy as np
+
+__all__ = ["COMPLETIONS", "check_vector"]
+
+
+def check_vector(name, values, n_features):
+    try:
+        values = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metric_params[{name!r}] must hold numbers.") from error
+    if values.shape != (n_features,):
+        raise ValueError(
+            f"metric_params[{name!r}] has shape {values.shape}; expected one value "
+            f"for each of {n_features} features."
+        )
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError(
+            f"metric_params[{name!r}] must be finite and not negative; got {values}."
+        )
+    if name in ("w", "weights") and not values.any():
+        raise ValueError(f"All values of metric_params[{name!r}] are zero.")
+    return values
+
+
+def _complete_weights(X, params):
+    return {"w": params.get("w", np.ones(X.shape[1]))}
+
+
+def _complete_minkowski(X, params):
+    p = params.get("p", 2.0)
+    if isinstance(p, bool) or not isinstance(p, numbers.Real) or not p > 0:
+        raise ValueError(f"metric_params['p'] is {p!r}; it must be a number above 0.")
+    return {**params, "p": float(p)}
+
+
+def _complete_seuclidean(X, params):
+    V = params.get("V")
+    if V is None:
+        V = np.var(X, axis=0, ddof=1, dtype=np.float64)
+    V = check_vector("V", V, X.shape[1])
+    if not V.all():
+        raise ValueError(
+            f"metric='seuclidean' divides by the variance of feature "
+            f"{np.flatnonzero(V == 0)[0]}, which is 0: leave constant features out."
+        )
+    return {"V": V}
+
+
+def _complete_mahalanobis(X, params):
+    n_features = X.shape[1]
+    VI, V = params.get("VI"), params.get("V")
+    if VI is None:
+        if V is None:
+            V = np.atleast_2d(np.cov(np.asarray(X, np.float64).T))
+        try:
+            VI = np.linalg.inv(np.asarray(V, dtype=np.float64))
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                "metric='mahalanobis' needs the inverse of the covariance of X, which "
+                "is singular: give metric_params={'VI': ...}."
+            ) from error
+    VI = np.asarray(VI, dtype=np.float64)
+    if VI.shape != (n_features, n_features) or not np.isfinite(VI).all():
+        raise ValueError(
+            f"metric_params['VI'] must be finite and have shape "
+            f"{(n_features, n_features)}; got {VI.shape}."
+        )
+    return {"VI": VI}
+
+
+def _complete_gower(X, params):
+    n_features = X.shape[1]
+    mask = _check_categorical(params.get("categorical"), n_features)
+    ranges, weights = params.get("ranges"), params.get("weights")
+    if ranges is None:
+        ranges = np.ptp(X, axis=0).astype(np.float64)
+        ranges[mask] = 0
+    if weights is None:
+        weights = np.ones(n_features)
+    return {
+        "categorical": mask,
+        "ranges": check_vector("ranges", ranges, n_features),
+        "weights": check_vector("weights", weights, n_features),
+    }
+
+
+def _check_categorical(categorical, n_features):
+    mask = np.zeros(n_features, dtype=bool)
+    if categorical is None:
+        return mask
+    categorical = np.asarray(categorical)
+    if categorical.dtype == bool and categorical.shape == (n_features,):
+        return categorical.copy()
+    allowed = f"a mask or indices of {n_features} features"
+    if categorical.ndim != 1 or (
+        len(categorical) and categorical.dtype.kind not in "iu"
+    ):
+        raise ValueError(f"metric_params['categorical'] must be {allowed}.")
+    indices = categorical.astype(np.intp)
+    outside = indices[(indices < -n_features) | (indices >= n_features)]
+    if len(outside):
+        raise ValueError(
+            f"metric_params['categorical'] holds {outside[0]}; it must be {allowed}."
+        )
+    mask[indices] = True
+    return mask
+
+
+COMPLETIONS = {
+    "minkowski": _complete_minkowski,
+    "hamming": _complete_weights,
+    "canberra": _complete_weights,
+    "seuclidean": _complete_seuclidean,
+    "mahalanobis": _complete_mahalanobis,
+    "gower": _complete_gower,
+}
