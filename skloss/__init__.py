@@ -10,14 +10,17 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> module that defines it.
 _HOMES = {
+    "KMedoids": "skloss.cluster",
     "MultinomialLogistic": "skloss.linear_eval",
     "PooledGaussianNB": "skloss.linear_eval",
     "certify": "skloss.certification",
 }
 _MODULES = (
     "certification",
+    "cluster",
     "compare",
     "datasets",
+    "kernels",
     "linear_eval",
     "losses",
     "penalties",

@@ -40,6 +40,11 @@ class Progress:
     task_name : str, default="iteration"
         What one subtask is called.
 
+    Attributes
+    ----------
+    stopped : bool
+        Whether a callback asked to stop.
+
     Examples
     --------
     >>> from typing import NamedTuple
@@ -75,6 +80,7 @@ class Progress:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context = self._step = None
+        self.stopped = False
 
     def __enter__(self):
         self._start = time.perf_counter()
@@ -115,6 +121,7 @@ class Progress:
             reconstruction_attributes=attributes and (lambda: attributes(info)),
         )
         self._step = None
+        self.stopped = bool(stop)
         if not (stop or getattr(info, "converged", False)):
             self._begin_step(info.n_iter)
         return stop

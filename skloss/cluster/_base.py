@@ -1,0 +1,181 @@
+"""What the k-medoids estimators share: metrics, prediction, transformation."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from skloss._validation import check_weights, working_dtype
+from skloss.kernels import cross_distances, find_metric, prepare
+
+__all__ = ["MedoidsMixin"]
+
+
+class MedoidsMixin(
+    ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator
+):
+    """Estimators that are defined by their medoids.
+
+    A subclass has the parameters `metric` and `metric_params`, and after fitting
+    `medoid_indices_`, `cluster_centers_` (unless precomputed) and `_metric_params`.
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        precomputed = self._is_precomputed()
+        tags.input_tags.pairwise = precomputed
+        known = None
+        if isinstance(self.metric, str) and not precomputed:
+            known = _known(self.metric)
+        tags.input_tags.sparse = known is not None and known.sparse
+        tags.input_tags.allow_nan = self.metric == "nan_euclidean"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _is_precomputed(self):
+        return isinstance(self.metric, str) and self.metric == "precomputed"
+
+    def _validate_rows(self, X, *, reset):
+        """Rows of X in float32 or float64, dense C-ordered or CSR."""
+        find_metric(self.metric)
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            ensure_all_finite="allow-nan" if self.metric == "nan_euclidean" else True,
+        )
+        if sparse.issparse(X):
+            return X.astype(working_dtype(X), copy=False)
+        # Conversion may overflow: it is looked for.
+        with np.errstate(over="ignore"):
+            converted = np.asarray(X, dtype=working_dtype(X), order="C")
+        return converted
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Fit the medoids and return the cluster of each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data, or dissimilarities (n_samples, n_samples) if precomputed.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels from 0 to n_clusters - 1.
+        """
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def predict(self, X):
+        """Return the cluster of the nearest medoid of each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Data. If precomputed, dissimilarities to all samples of the fit
+            (n_queries, n_samples) or to the medoids alone (n_queries, n_clusters).
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Labels from 0 to n_clusters - 1; the lowest of equally near ones.
+
+        Raises
+        ------
+        ValueError
+            If X is not finite or has another number of columns than expected.
+        """
+        return self._to_medoids(X).argmin(axis=1)
+
+    def transform(self, X):
+        """Return the dissimilarity of each row of X to each medoid.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_clusters)
+            In slot order.
+
+        Raises
+        ------
+        ValueError
+            As `predict`.
+        """
+        return self._to_medoids(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return minus the total deviation of X from the medoids.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            As in `predict`.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Larger is better.
+        """
+        to_nearest = self._to_medoids(X).min(axis=1).astype(np.float64)
+        return -float(check_weights(sample_weight, len(to_nearest)) @ to_nearest)
+
+    @property
+    def _n_features_out(self):
+        return len(self.medoid_indices_)
+
+    def _to_medoids(self, X):
+        """Dissimilarities (n_queries, k) of new rows to the medoids."""
+        check_is_fitted(self)
+        if self._is_precomputed():
+            return self._columns_of_medoids(X)
+        rows = self._validate_rows(X, reset=False)
+        return self._distances(rows, self.cluster_centers_)
+
+    def _distances(self, X, centers):
+        if sparse.issparse(X) and not sparse.issparse(centers):
+            centers = sparse.csr_array(centers)
+        elif sparse.issparse(centers) and not sparse.issparse(X):
+            centers = centers.toarray()
+        params = self._metric_params
+        return cross_distances(X, centers, metric=self.metric, metric_params=params)
+
+    def _columns_of_medoids(self, D):
+        D = check_array(D, estimator=self, input_name="X")
+        k = len(self.medoid_indices_)
+        if D.shape[1] == self.n_features_in_:
+            D = D[:, self.medoid_indices_]
+        elif D.shape[1] != k:
+            raise ValueError(
+                f"X has {D.shape[1]} columns. With metric='precomputed', it must hold "
+                f"dissimilarities to the {self.n_features_in_} samples of the fit, or "
+                f"to the {k} medoids alone."
+            )
+        return np.asarray(D, dtype=working_dtype(D))
+
+    def _prepare_metric(self, X):
+        return prepare(self.metric, X, self.metric_params)
+
+
+def _known(metric):
+    try:
+        return find_metric(metric)
+    except ValueError:  # fit will say so
+        return None

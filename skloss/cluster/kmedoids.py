@@ -1,0 +1,466 @@
+"""k-medoids as a scikit-learn estimator."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+from skloss._parallel import effective_threads, one_blas_thread
+from skloss._progress import Progress
+from skloss._refit import unchanged_if_it_fails
+from skloss.cluster._assignment import assign, average_silhouette, total_deviation
+from skloss.cluster._base import MedoidsMixin
+from skloss.cluster._fit import fit_medoids
+from skloss.cluster._initial import INITIALISATIONS
+from skloss.cluster._inputs import (
+    check_n_clusters,
+    check_sum,
+    check_weights_for,
+)
+from skloss.cluster._methods import METHODS, SILHOUETTE_METHODS, Settings
+from skloss.cluster._silhouette_search import check_nonnegative
+from skloss.cluster._sources import make_source, restricted_matrix, restricted_rows
+from skloss.kernels import StoredCandidates, check_dissimilarities
+
+__all__ = ["KMedoids"]
+
+_ALL_METHODS = {*METHODS, "onebatch", "exact"}
+# Fitted attributes that only some settings give.
+_OPTIONAL = {
+    "cluster_centers_",
+    "gap_",
+    "k_range_",
+    "lower_bound_",
+    "silhouette_curve_",
+}
+
+
+class KMedoids(CallbackSupportMixin, MedoidsMixin):
+    r"""Clustering around k medoids: samples that represent all the others.
+
+    Minimises the total deviation :math:`\sum_o w_o \min_i D_{o,m_i}` over the medoids
+    :math:`m_1, \dots, m_k`, which are samples themselves, for any dissimilarity D: it
+    need be neither a metric nor symmetric. By default FasterPAM [1]_ swaps a medoid for
+    another sample as soon as that lowers the deviation, from the greedy start of PAM.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of medoids, k. For ``method="dynmsc"`` the largest number to try.
+    metric : str or callable, default="euclidean"
+        A name of :func:`skloss.kernels.known_metrics`, among them all of
+        :func:`sklearn.metrics.pairwise_distances` and "gower" for columns of mixed
+        kinds; "precomputed", and then X holds the dissimilarity of each row to each
+        column; or a function of a point and a medoid.
+    metric_params : dict, default=None
+        Parameters of the metric. Those that depend on the data, such as the variances
+        of "seuclidean", are fixed by the fit.
+    method : str, default="fasterpam"
+        - "fasterpam": every swap that lowers the deviation, as it is found;
+        - "pam" and "fastpam1": the best swap of all, again and again. The first keeps
+          tables of k n numbers and reads little; the second keeps none and reads
+          everything each time;
+        - "fastpam2": the best swap of every medoid in each pass;
+        - "alternate": assign and choose the medoid of each cluster, as k-means does;
+          quick, and much weaker;
+        - "fastermsc", "fastmsc", "pammedsil": maximise the average medoid silhouette
+          [2]_ instead: eagerly, by the best swap, and by the best swap found slowly.
+          One cluster has none: then the deviation decides;
+        - "dynmsc": the same for every number of medoids from `n_clusters` down to
+          `min_clusters`, of which the best is kept [3]_;
+        - "onebatch": FasterPAM with a loss over a sample of `batch_size` points [4]_;
+        - "exact": the best medoids of all, proven by branch and bound.
+    init : {"build", "lab", "k-medoids++", "random", "first"} or array-like of shape \
+            (n_clusters,), default="build"
+        Initial medoids: PAM's greedy choice; the greedy choice within small samples;
+        drawn by their dissimilarity to those before; drawn uniformly; the first
+        samples; or given by their indices, in slot order.
+    n_init : int, default=1
+        Number of starts, of which the best result is kept. The first is `init`'s. If
+        that is deterministic, the others are random. An array is used once.
+    max_iter : int, default=300
+        Largest number of passes over the samples from each start. For
+        ``method="exact"`` also of parts that branch and bound looks at.
+    shuffle : bool, default=False
+        Whether eager methods visit the samples in random order.
+    precompute : bool, "condensed", "pruned" or "auto", default="auto"
+        Whether all dissimilarities are computed at once and stored. "condensed" keeps
+        one half, for symmetric metrics; False computes them in blocks as they are
+        needed; "auto" stores what fits scikit-learn's ``working_memory``. "pruned"
+        stores none and computes only those that the triangle inequality does not
+        exclude: a few percent for many clusters in few dimensions. It is for
+        ``method="fasterpam"``, dense rows, and the metrics euclidean (l2), manhattan
+        (cityblock, l1), chebyshev, minkowski with p >= 1, hamming, canberra and
+        gower. The medoids are the same, up to ties within rounding.
+    batch_size : int or "auto", default="auto"
+        Number of reference points of ``method="onebatch"``; 100 log(n k) by default.
+    min_clusters : int, default=2
+        Smallest number of medoids that ``method="dynmsc"`` tries.
+    bound : bool, default=False
+        Whether to bound the least possible deviation from below. Methods that
+        maximise a silhouette have no bound.
+    random_state : int, RandomState instance or None, default=None
+        For random starts, orders and samples.
+    n_jobs : int, default=None
+        Largest number of threads. It changes speed, never results.
+    warm_start : bool, default=False
+        Whether to start from the medoids of the last fit, if there are as many.
+    verbose : int, default=0
+        Print a line for each pass, or each start if there are several.
+
+    Attributes
+    ----------
+    medoid_indices_ : ndarray of shape (n_clusters_,)
+        Indices of the medoids, in slot order.
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each sample, from 0; ``labels_[medoid_indices_[c]] == c``.
+    cluster_centers_ : {ndarray, CSR} of shape (n_clusters_, n_features)
+        The medoids, rows of X. Absent if precomputed.
+    inertia_ : float
+        Total deviation, weighted.
+    medoid_silhouette_ : float
+        Average medoid silhouette, weighted; nan for one cluster or negative
+        dissimilarities.
+    n_clusters_ : int
+        Number of medoids.
+    n_iter_, n_swaps_ : int
+        Passes, the last one without a swap included, and swaps of the best start.
+    n_distances_ : int
+        Dissimilarities that were computed; all of them if precomputed.
+    init_medoid_indices_ : ndarray of shape (n_clusters,)
+        Initial medoids of the best start.
+    loss_curve_ : ndarray
+        Objective at the start and after every swap: the deviation, or the average
+        medoid silhouette for methods that maximise it.
+    k_range_, silhouette_curve_ : ndarray
+        Numbers of medoids that "dynmsc" tried, and the average medoid silhouette of
+        each.
+    lower_bound_, gap_ : float
+        With `bound` or ``method="exact"``: no medoids have a smaller deviation than
+        the first; the second is its relative distance from `inertia_`. A gap of 0 is
+        a proof that the medoids are the best.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, if they are all strings.
+
+    See Also
+    --------
+    CLARA : The same on subsamples, for very many samples.
+    CLARANS : Randomised search.
+    sklearn.cluster.KMeans : Squared Euclidean distances to means.
+
+    Notes
+    -----
+    A pass costs :math:`O(n^2)` whatever k. Memory: :math:`n^2` numbers of the data's
+    precision if stored, half of them if condensed; else :math:`O(nk)` and blocks of
+    about 1 MB. With ``precompute="pruned"`` a pass costs :math:`O(nk)` and the
+    distances that are not excluded; ``init="build"`` still needs all of them, whereas
+    "lab", "k-medoids++", "random", "first" and given medoids do not. Integer dissimilarities are summed exactly. Samples without weight are
+    never medoids, but are labelled.
+
+    References
+    ----------
+    .. [1] E. Schubert, P. J. Rousseeuw, "Fast and eager k-medoids clustering: O(k)
+       runtime improvement of the PAM, CLARA, and CLARANS algorithms", Information
+       Systems 101, 2021.
+    .. [2] L. Lenssen, E. Schubert, "Clustering by direct optimization of the medoid
+       silhouette", SISAP 2022.
+    .. [3] L. Lenssen, E. Schubert, "Medoid silhouette clustering with automatic cluster
+       number selection", Information Systems 120, 2024.
+    .. [4] A. de Mathelin et al., "OneBatchPAM: a fast and frugal k-medoids algorithm",
+       AAAI 2025.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skloss.cluster import KMedoids
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> model = KMedoids(n_clusters=3, bound=True).fit(X)
+    >>> model.medoid_indices_
+    array([ 78,   7, 112])
+    >>> round(model.inertia_, 2), bool(model.gap_ < 1e-9)  # proven to be the best
+    (98.13, True)
+    """
+
+    _parameter_constraints: dict = {
+        "n_clusters": [Integral],
+        "metric": [str, callable],
+        "metric_params": [dict, None],
+        "method": [StrOptions(_ALL_METHODS)],
+        "init": [StrOptions(set(INITIALISATIONS)), "array-like"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "precompute": ["boolean", StrOptions({"auto", "condensed", "pruned"})],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "min_clusters": [Integral],
+        "bound": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        metric="euclidean",
+        metric_params=None,
+        method="fasterpam",
+        init="build",
+        n_init=1,
+        max_iter=300,
+        shuffle=False,
+        precompute="auto",
+        batch_size="auto",
+        min_clusters=2,
+        bound=False,
+        random_state=None,
+        n_jobs=None,
+        warm_start=False,
+        verbose=0,
+    ):
+        self.n_clusters = n_clusters
+        self.metric = metric
+        self.metric_params = metric_params
+        self.method = method
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.precompute = precompute
+        self.batch_size = batch_size
+        self.min_clusters = min_clusters
+        self.bound = bound
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Find the medoids of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data. If precomputed, dissimilarities (n_samples, n_samples), of each row
+            to each column as a medoid.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; an integer weight means repeated rows.
+
+        Returns
+        -------
+        self : KMedoids
+            The fitted estimator. If an error is raised, it is as before.
+
+        Raises
+        ------
+        ValueError
+            If X, `sample_weight` or a parameter is invalid; the message names it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` passes were not enough, or fewer than `n_clusters` samples
+            are distinct.
+        """
+        data = {"X": X, "y": y, "sample_weight": sample_weight}
+        effective_threads(self.n_jobs)  # refuses 0, whatever the size of the data
+        # One thread: the number of threads would change the last digits.
+        with unchanged_if_it_fails(self), one_blas_thread():
+            rows, source = self._data_of(X)
+            k = check_n_clusters(self.n_clusters, source.n_rows)
+            self._check_combinations(k)
+            weights, unit = check_weights_for(k, sample_weight, source.n_rows)
+            settings = self._settings(k, weights)
+            with self._progress(data, rows, settings) as progress:
+                fit = fit_medoids(
+                    source,
+                    weights,
+                    k,
+                    settings,
+                    self.random_state,
+                    batch_size=self.batch_size,
+                    restrict=lambda batch: self._restricted(rows, batch),
+                    bound=self.bound,
+                    n_jobs=self.n_jobs,
+                    callback=progress,
+                )
+                duplicates = self._keep(fit, rows, source, weights, unit)
+        self._warn(fit, progress.stopped, duplicates)
+        return self
+
+    def _data_of(self, X):
+        """Rows as they are to be kept, or the matrix, and the dissimilarities."""
+        if self._is_precomputed():
+            return self._check_matrix(X)
+        rows = self._validate_rows(X, reset=True)
+        check_n_clusters(self.n_clusters, rows.shape[0])
+        self._metric_params = self._prepare_metric(rows)
+        # One batch is taken before anything is computed.
+        precompute = self.precompute if self.method != "onebatch" else False
+        source, kept = make_source(
+            rows, self.metric, self._metric_params, precompute, self.n_jobs
+        )
+        if self.verbose:
+            name, n = type(self).__name__, source.n_rows
+            print(f"[{name}] dissimilarities of {n} samples: {kept}", flush=True)
+        if self.method in SILHOUETTE_METHODS and callable(self.metric):
+            check_nonnegative(source)
+        return rows, source
+
+    def _check_matrix(self, D):
+        D = validate_data(self, D, ensure_all_finite=False)
+        facts = check_dissimilarities(D, n_jobs=self.n_jobs)
+        if facts.nonzero_diagonal:
+            warnings.warn(
+                "The diagonal of the precomputed dissimilarities is not zero: some "
+                "sample is dissimilar to itself.",
+                UserWarning,
+                stacklevel=4,
+            )
+        source = StoredCandidates(D, facts=facts)
+        if self.method in SILHOUETTE_METHODS and facts.minimum < 0:
+            check_nonnegative(source)
+        return D, source
+
+    def _restricted(self, data, batch):
+        if self._is_precomputed():
+            return restricted_matrix(data, batch)
+        params = self._metric_params
+        return restricted_rows(data, batch, self.metric, params, self.n_jobs)
+
+    def _check_pruned(self):
+        if self.method != "fasterpam":
+            raise ValueError(
+                "precompute='pruned' is for method='fasterpam'; got "
+                f"method={self.method!r}."
+            )
+        if self._is_precomputed():
+            raise ValueError(
+                "precompute='pruned' computes distances from rows; "
+                "metric='precomputed' gives none."
+            )
+
+    def _check_combinations(self, k):
+        """Refuse parameters that do not go together."""
+        if self.method in SILHOUETTE_METHODS and self.bound:
+            raise ValueError(
+                "bound=True bounds the total deviation, which "
+                f"method={self.method!r} does not minimise."
+            )
+        if isinstance(self.precompute, str) and self.precompute == "pruned":
+            self._check_pruned()
+        least = self.min_clusters
+        if self.method == "dynmsc" and (least is True or not 2 <= least <= k):
+            raise ValueError(
+                f"min_clusters={least!r} must be an integer from 2 to n_clusters={k}."
+            )
+
+    def _settings(self, k, weights):
+        init = self.init
+        before = getattr(self, "medoid_indices_", None)
+        if (
+            self.warm_start
+            and before is not None
+            and len(before) == k
+            and before.max() < len(weights)
+            and weights[before].all()
+        ):
+            init = before
+        return Settings(
+            method=self.method,
+            init=init,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            shuffle=self.shuffle,
+            min_clusters=self.min_clusters,
+        )
+
+    def _progress(self, data, rows, settings):
+        def attributes(info):
+            return self._medoid_attributes(rows, info.medoids.copy())
+
+        several = settings.n_init > 1 and isinstance(settings.init, str)
+        # Each number of medoids has passes of its own.
+        n_passes = None if settings.method == "dynmsc" else settings.max_iter
+        return Progress(
+            self,
+            **data,
+            max_iter=settings.n_init if several else n_passes,
+            verbose=self.verbose,
+            attributes=attributes,
+            task_name="start" if several else "pass",
+        )
+
+    def _medoid_attributes(self, rows, medoids):
+        """Attributes that make the estimator able to predict."""
+        attributes = {"medoid_indices_": medoids, "n_clusters_": len(medoids)}
+        if not self._is_precomputed():
+            attributes["cluster_centers_"] = rows[medoids]
+        return attributes
+
+    def _keep(self, fit, rows, source, weights, unit):
+        """Set the fitted attributes, all at once; whether medoids are duplicates."""
+        fitted = self._medoid_attributes(rows, fit.medoids)
+        if self._is_precomputed():
+            to_medoids = source.take(fit.medoids)
+        else:
+            to_medoids = self._distances(rows, fitted["cluster_centers_"]).T
+        state = assign(to_medoids, fit.medoids, weights, np.arange(source.n_rows))
+        inertia = check_sum(total_deviation(state)) * unit
+        by_silhouette = self.method in SILHOUETTE_METHODS and len(fit.medoids) > 1
+        fitted |= {
+            "labels_": state.nearest,
+            "inertia_": inertia,
+            "medoid_silhouette_": average_silhouette(state),
+            "n_iter_": fit.n_iter,
+            "n_swaps_": fit.n_swaps,
+            "n_distances_": fit.n_distances,
+            "init_medoid_indices_": fit.initial,
+            "loss_curve_": fit.curve if by_silhouette else fit.curve * unit,
+        }
+        if fit.k_range is not None:
+            fitted["k_range_"] = fit.k_range
+            fitted["silhouette_curve_"] = fit.silhouette_curve
+        if fit.proof is not None:
+            # Another order of summation may differ in the last digit.
+            fitted["lower_bound_"] = min(fit.proof.lower * unit, fitted["inertia_"])
+            fitted["gap_"] = fit.proof.gap
+        for name in _OPTIONAL - fitted.keys():  # of an earlier fit
+            vars(self).pop(name, None)
+        vars(self).update(fitted)
+        at_medoids = state.to_second[fit.medoids]
+        return fitted["inertia_"] == 0 and bool((at_medoids == 0).any())
+
+    def _warn(self, fit, stopped, duplicates):
+        if not fit.converged and not stopped:
+            what = (
+                f"did not prove its medoids optimal in {self.max_iter} parts (gap "
+                f"{self.gap_:.2g})"
+                if self.method == "exact"
+                else f"did not converge in {fit.n_iter} passes"
+            )
+            warnings.warn(
+                f"KMedoids {what}. Raise max_iter.", ConvergenceWarning, stacklevel=3
+            )
+        if duplicates:
+            warnings.warn(
+                f"Fewer samples are distinct than n_clusters={self.n_clusters_}: some "
+                "clusters hold their medoid and nothing else.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
