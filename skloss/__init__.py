@@ -10,6 +10,8 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> module that defines it.
 _HOMES = {
+    "CLARA": "skloss.cluster",
+    "CLARANS": "skloss.cluster",
     "KMedoids": "skloss.cluster",
     "MultinomialLogistic": "skloss.linear_eval",
     "PooledGaussianNB": "skloss.linear_eval",

@@ -25,6 +25,15 @@ def public_estimators():
 ESTIMATORS = public_estimators()
 # Settings that take another path through the code than the defaults do.
 VARIANTS = {
+    "KMedoids": [
+        {"method": "pam", "precompute": False},
+        {"method": "fastpam2"},
+        {"method": "alternate"},
+        {"method": "fastermsc", "n_clusters": 3},
+        {"method": "onebatch", "random_state": 0},
+        {"method": "exact", "n_clusters": 3},
+        {"metric": "cosine", "precompute": "condensed", "bound": True},
+    ],
     "PooledGaussianNB": [{"shrinkage": "auto"}, {"var_smoothing": 0.0}],
     "MultinomialLogistic": [{"precision": "double", "class_weight": "balanced"}],
 }
@@ -38,7 +47,8 @@ def instances():
 
 
 def test_every_estimator_is_found():
-    assert {"MultinomialLogistic", "PooledGaussianNB"} <= set(ESTIMATORS)
+    expected = {"KMedoids", "MultinomialLogistic", "PooledGaussianNB"}
+    assert expected <= set(ESTIMATORS)
     assert set(VARIANTS) <= set(ESTIMATORS)
 
 

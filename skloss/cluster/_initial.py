@@ -28,9 +28,7 @@ def choose_medoids(init, problem, n_clusters, random):
     ndarray of shape (n_clusters,), intp
         Distinct candidates in slot order.
     """
-    # Sums may overflow: the search's own sum does so too, and says it.
-    with np.errstate(over="ignore"):
-        return INITIALISATIONS[init](problem, n_clusters, random)
+    return INITIALISATIONS[init](problem, n_clusters, random)
 
 
 def _build(problem, n_clusters, random):

@@ -172,6 +172,8 @@ def _objective(found):
     return search.curve[-1]
 
 
+# Sums that overflow make the result infinite, which is refused at the end.
+@np.errstate(over="ignore", invalid="ignore")
 def _from_one_start(problem, n_clusters, settings, random, callback=None):
     medoids = settings.init
     if isinstance(medoids, str):

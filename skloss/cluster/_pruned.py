@@ -5,14 +5,18 @@ most of the cluster's points; the distances to these are never computed. The swa
 those of plain FasterPAM, up to ties within rounding.
 """
 
+import math
+
 import numpy as np
 from scipy import sparse
 
 from skloss._validation import as_kernel_array
 from skloss.cluster._pruned_kernels import (
+    BATCH,
     STRIP,
     Features,
     Groups,
+    Scratch,
     compact,
     find_touched,
     regroup,
@@ -80,7 +84,7 @@ def rounding_slack(metric, n_features, dtype):
         exponent = 2.0
     elif isinstance(metric, kernels.Minkowski):
         exponent = metric.p
-        gamma += 8 * np.log(float(limits.max)) * unit
+        gamma += 8 * math.log(limits.max) * unit
     lost = (max(1, n_features) * tiny) ** (1 / exponent)
     return 2 * gamma + 8 * unit, 3 * lost
 
@@ -168,6 +172,7 @@ class _PrunedSwapping(Swapping):
         self.groups = Groups(
             begin=np.zeros(k, dtype=np.intp),
             size=np.zeros(k, dtype=np.intp),
+            farthest=np.empty(k),
             points=np.empty(n_places, dtype=np.intp),
             reach=np.empty(n_places),
             to_nearest=np.empty(n_places, dtype=dtype),
@@ -176,7 +181,12 @@ class _PrunedSwapping(Swapping):
             values=np.empty((n_features, n_places), dtype=dtype),
         )
         self.free, self.has_left = 0, np.zeros(n_points, dtype=bool)
-        self.y, self.distances = np.empty(n_features, dtype), np.empty(STRIP, dtype)
+        self.scratch_memory = Scratch(
+            y=np.empty(n_features, dtype=dtype),
+            distances=np.empty(STRIP, dtype=dtype),
+            limits=np.empty((BATCH, k)),
+            near=np.empty(k, dtype=np.intp),
+        )
         self._regroup(np.arange(n_points), np.ones(k, dtype=bool))
 
     def scan(self, candidates, last):
@@ -184,6 +194,7 @@ class _PrunedSwapping(Swapping):
         position, slot, round_ended, n_distances = scan_pruned(
             self.features,
             self.groups,
+            self.scratch_memory,
             candidates,
             self.state,
             self.losses,
@@ -191,8 +202,6 @@ class _PrunedSwapping(Swapping):
             self.excluded,
             last,
             self.source.slack,
-            self.y,
-            self.distances,
         )
         self.source.count(n_distances)
         return position, slot, round_ended
@@ -210,9 +219,8 @@ class _PrunedSwapping(Swapping):
     def _regroup(self, touched, changed):
         state, k = self.state, len(changed)
         # Changed clusters keep at most what they have, and get what is touched.
-        if self.free + self.groups.size[changed].sum() + len(touched) > len(
-            self.groups.points
-        ):
+        n_new = self.groups.size[changed].sum() + len(touched)
+        if self.free + n_new > len(self.groups.points):
             self.free = compact(self.groups, np.argsort(self.groups.begin))
         clusters = state.nearest[touched]
         reach = np.add(

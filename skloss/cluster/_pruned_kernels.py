@@ -16,9 +16,11 @@ from skloss.cluster._swap import any_below, lowest
 from skloss.kernels._distance_kernels import conclude, update
 
 __all__ = [
+    "BATCH",
     "STRIP",
     "Features",
     "Groups",
+    "Scratch",
     "compact",
     "find_touched",
     "measure",
@@ -30,6 +32,9 @@ __all__ = [
 # Points whose distances are computed before they are used: they stay in the
 # first-level cache.
 STRIP = 1024
+# Candidates whose distances to the medoids are gathered together: each lies in
+# another place of memory than that to the next medoid.
+BATCH = 64
 _ONE = np.uint64(1)
 # As in the kernels that compute whole rows, so that distances agree to the last bit.
 _FUSED = {"contract"}
@@ -70,6 +75,8 @@ class Groups(NamedTuple):
     ----------
     begin, size : ndarray of shape (k,), intp
         First place and number of points of each cluster.
+    farthest : ndarray of shape (k,), float64
+        Largest reach in each cluster.
     points : ndarray of shape (n_places,), intp
         Point in each place.
     reach : ndarray of shape (n_places,), float64
@@ -82,6 +89,7 @@ class Groups(NamedTuple):
 
     begin: np.ndarray
     size: np.ndarray
+    farthest: np.ndarray
     points: np.ndarray
     reach: np.ndarray
     to_nearest: np.ndarray
@@ -90,7 +98,28 @@ class Groups(NamedTuple):
     values: np.ndarray
 
 
-@kernel(fastmath=_FUSED)
+class Scratch(NamedTuple):
+    """Memory that the kernels use and leave as it happens to be.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_features,)
+        The candidate.
+    distances : ndarray of shape (STRIP,)
+        Distances of points to it.
+    limits : ndarray of shape (BATCH, k), float64
+        For each of some candidates, up to which reach points are excluded.
+    near : ndarray of shape (k,), intp
+        Clusters with points that are not.
+    """
+
+    y: np.ndarray
+    distances: np.ndarray
+    limits: np.ndarray
+    near: np.ndarray
+
+
+@kernel(fastmath=_FUSED, forceinline=True)
 def _add_four(metric, x0, x1, x2, x3, y, weights, k, totals):
     w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
     y0, y1, y2, y3 = y[k], y[k + 1], y[k + 2], y[k + 3]
@@ -101,21 +130,21 @@ def _add_four(metric, x0, x1, x2, x3, y, weights, k, totals):
         totals[o] = update(metric, total, x3[o], y3, w3)
 
 
-@kernel(fastmath=_FUSED)
+@kernel(fastmath=_FUSED, forceinline=True)
 def _add_one(metric, x, y, weight, totals):
     for o in range(totals.size):
         totals[o] = update(metric, totals[o], x[o], y, weight)
 
 
-@kernel(fastmath=_FUSED)
+@kernel(fastmath=_FUSED, forceinline=True)
 def _conclude_all(metric, totals):
     for o in range(totals.size):
         totals[o] = conclude(metric, totals[o])
 
 
-@kernel
+@kernel(forceinline=True)
 def _add(metric, first, last, y, values, weights, start, stop, totals):
-    """Add the distance in some features, which may be none, to totals."""
+    """Add the distances in some features, of which there is one at least."""
     in_fours = last - (last - first) % 4
     for k in range(first, in_fours, 4):
         x0, x1 = values[k, start:stop], values[k + 1, start:stop]
@@ -123,11 +152,10 @@ def _add(metric, first, last, y, values, weights, start, stop, totals):
         _add_four(metric, x0, x1, x2, x3, y, weights, k, totals)
     for k in range(in_fours, last):
         _add_one(metric, values[k, start:stop], y[k], weights[k], totals)
-    if last > first:
-        _conclude_all(metric, totals)
+    _conclude_all(metric, totals)
 
 
-@kernel
+@kernel(forceinline=True)
 def measure(features, y, values, start, stop, totals):
     """Compute the distances of some places to a candidate.
 
@@ -138,19 +166,20 @@ def measure(features, y, values, start, stop, totals):
     y : ndarray of shape (n_features,)
         The candidate.
     values : ndarray of shape (n_features, n_places)
-        Points of which those from `start` to `stop` are wanted.
+        Points, of which those from `start` to `stop` are wanted.
     start, stop : intp
     totals : ndarray of shape (stop - start,)
         Overwritten by the distances.
     """
     totals[:] = 0
-    n_first, weights = features.n_first, features.weights
-    _add(features.metric, 0, n_first, y, values, weights, start, stop, totals)
-    rest = y.size
-    _add(features.others, n_first, rest, y, values, weights, start, stop, totals)
+    n_first, rest, weights = features.n_first, y.size, features.weights
+    if n_first:
+        _add(features.metric, 0, n_first, y, values, weights, start, stop, totals)
+    if n_first < rest:
+        _add(features.others, n_first, rest, y, values, weights, start, stop, totals)
 
 
-@kernel(fastmath=_SUMS)
+@kernel(fastmath=_SUMS, forceinline=True)
 def _sum_contributions(distances, to_nearest, to_second, weights):
     shared, change = 0.0, 0.0
     for o in range(distances.size):
@@ -163,8 +192,8 @@ def _sum_contributions(distances, to_nearest, to_second, weights):
 
 
 @kernel(forceinline=True)
-def _end_of_reach(reach, begin, size, limit):
-    """First place of a cluster from which on no reach is above a limit."""
+def _n_within_reach(reach, begin, size, limit):
+    """Count the points of a cluster whose reach is above a limit."""
     first, last = begin, begin + size
     while first < last:
         middle = (first + last) >> 1
@@ -172,13 +201,49 @@ def _end_of_reach(reach, begin, size, limit):
             first = middle + 1
         else:
             last = middle
-    return first
+    return first - begin
+
+
+@kernel(forceinline=True)
+def _visit(features, groups, scratch, i, limit):
+    """Sum what the points of cluster i contribute: shared, not shared, of how many."""
+    begin = groups.begin[i]
+    n_points = _n_within_reach(groups.reach, begin, groups.size[i], limit)
+    shared, change = 0.0, 0.0
+    for start in range(begin, begin + n_points, STRIP):
+        stop = min(start + STRIP, begin + n_points)
+        d = scratch.distances[: stop - start]
+        measure(features, scratch.y, groups.values, start, stop, d)
+        terms = _sum_contributions(
+            d,
+            groups.to_nearest[start:stop],
+            groups.to_second[start:stop],
+            groups.weights[start:stop],
+        )
+        shared += terms[0]
+        change += terms[1]
+    return shared, change, n_points
 
 
 @kernel
-def pruned_changes(
-    features, groups, j, to_medoids, losses, changes, slack, y, distances
-):
+def _find_near(limits, farthest, near):
+    """List the clusters that have points to visit; how many they are."""
+    n_near = 0
+    whole = limits.size - limits.size % LANES
+    for start in range(0, whole, LANES):
+        bits = less_bits(limits, farthest, start)
+        while bits:
+            near[n_near] = start + trailing_zeros(bits)
+            bits &= bits - _ONE
+            n_near += 1
+    for i in range(whole, limits.size):
+        near[n_near] = i
+        n_near += limits[i] < farthest[i]
+    return n_near
+
+
+@kernel
+def pruned_changes(features, groups, scratch, j, limits, losses, changes):
     """Compute what putting candidate j into each slot changes.
 
     Parameters
@@ -187,18 +252,13 @@ def pruned_changes(
         How to compute distances.
     groups : Groups
         Points by clusters.
+    scratch : Scratch
     j : intp
         The candidate.
-    to_medoids : ndarray of shape (k, n_points)
-        Distances of the points to the medoids.
+    limits : ndarray of shape (k,), float64
+        For each cluster, up to which reach its points are excluded.
     losses, changes : ndarray of shape (k,), float64
         As in `skloss.cluster._swap.swap_changes`.
-    slack : (float, float)
-        Relative and absolute rounding errors that the triangle inequality may have.
-    y : ndarray of shape (n_features,)
-        Scratch.
-    distances : ndarray of shape (STRIP,)
-        Scratch.
 
     Returns
     -------
@@ -208,44 +268,39 @@ def pruned_changes(
         Distances that were computed.
     """
     changes[:] = losses
-    for k in range(y.size):
-        y[k] = features.values[k, j]
+    for k in range(scratch.y.size):
+        scratch.y[k] = features.values[k, j]
     shared, n_distances = 0.0, 0
-    for i in range(losses.size):
-        begin, size = groups.begin[i], groups.size[i]
-        limit = np.float64(to_medoids[i, j]) * (1.0 - slack[0]) - slack[1]
-        # Of a distance that overflowed nothing follows.
-        if limit == np.inf:
-            limit = -np.inf
-        if size == 0 or groups.reach[begin] <= limit:
-            continue
-        end = _end_of_reach(groups.reach, begin, size, limit)
-        n_distances += end - begin
-        for start in range(begin, end, STRIP):
-            stop = min(start + STRIP, end)
-            d = distances[: stop - start]
-            measure(features, y, groups.values, start, stop, d)
-            term, change = _sum_contributions(
-                d,
-                groups.to_nearest[start:stop],
-                groups.to_second[start:stop],
-                groups.weights[start:stop],
-            )
-            shared += term
-            changes[i] += change
+    for b in range(_find_near(limits, groups.farthest, scratch.near)):
+        i = scratch.near[b]
+        term, change, n_points = _visit(features, groups, scratch, i, limits[i])
+        shared += term
+        changes[i] += change
+        n_distances += n_points
     return shared, n_distances
 
 
 @kernel
+def _set_limits(candidates, to_medoids, slack, limits):
+    """Up to which reach points of each cluster are excluded for each candidate."""
+    factor, absolute = 1.0 - slack[0], slack[1]
+    for i in range(to_medoids.shape[0]):
+        row = to_medoids[i]
+        for b in range(candidates.size):
+            limit = np.float64(row[candidates[b]]) * factor - absolute
+            # Of a distance that overflowed nothing follows.
+            limits[b, i] = limit if limit < np.inf else -np.inf
+
+
+@kernel
 def scan_pruned(
-    features, groups, candidates, state, losses, changes, excluded, last, slack,
-    y, distances,
-):  # fmt: skip
+    features, groups, scratch, candidates, state, losses, changes, excluded, last, slack
+):
     """Go through candidates in order up to the first whose swap lowers the deviation.
 
     Parameters
     ----------
-    features, groups, losses, changes, slack, y, distances : as in `pruned_changes`
+    features, groups, scratch, losses, changes : as in `pruned_changes`
     candidates : ndarray of shape (n_candidates,), intp
         Which candidates to visit.
     state : Assignment
@@ -255,6 +310,8 @@ def scan_pruned(
     last : intp
         Candidate of the last swap: arriving there means that a whole round brought
         none. -1 for none.
+    slack : (float, float)
+        Relative and absolute rounding errors that the triangle inequality may have.
 
     Returns
     -------
@@ -268,18 +325,22 @@ def scan_pruned(
         Distances that were computed.
     """
     n_distances = 0
-    for b in range(candidates.size):
-        j = candidates[b]
-        if j == last:
-            return b, -1, True, n_distances
-        if excluded[j]:
-            continue
-        shared, n_computed = pruned_changes(
-            features, groups, j, state.to_medoids, losses, changes, slack, y, distances
-        )
-        n_distances += n_computed
-        if any_below(changes, -shared):
-            return b, lowest(changes), False, n_distances
+    for start in range(0, candidates.size, BATCH):
+        batch = candidates[start : start + BATCH]
+        _set_limits(batch, state.to_medoids, slack, scratch.limits)
+        for b in range(batch.size):
+            j = batch[b]
+            if j == last:
+                return start + b, -1, True, n_distances
+            if excluded[j]:
+                continue
+            limits = scratch.limits[b]
+            shared, n_computed = pruned_changes(
+                features, groups, scratch, j, limits, losses, changes
+            )
+            n_distances += n_computed
+            if any_below(changes, -shared):
+                return start + b, lowest(changes), False, n_distances
     return candidates.size, -1, False, n_distances
 
 
@@ -340,6 +401,8 @@ def _copy_place(groups, source, target):
     groups.to_nearest[target] = groups.to_nearest[source]
     groups.to_second[target] = groups.to_second[source]
     groups.weights[target] = groups.weights[source]
+    for k in range(groups.values.shape[0]):
+        groups.values[k, target] = groups.values[k, source]
 
 
 @kernel(forceinline=True)
@@ -355,10 +418,9 @@ def _put_point(groups, features, state, o, target):
 
 @kernel
 def _merge(groups, features, state, i, arrivals, has_left, free):
-    """Write cluster i anew at a free place; the first place behind it."""
+    """Write cluster i anew at a free place; the next one."""
     place, end = groups.begin[i], groups.begin[i] + groups.size[i]
     target = free
-    n_features = features.values.shape[0]
     for o in arrivals:
         reach = np.float64(state.to_nearest[o]) + np.float64(state.to_second[o])
         while place < end and (
@@ -366,8 +428,6 @@ def _merge(groups, features, state, i, arrivals, has_left, free):
         ):
             if not has_left[groups.points[place]]:
                 _copy_place(groups, place, target)
-                for k in range(n_features):
-                    groups.values[k, target] = groups.values[k, place]
                 target += 1
             place += 1
         _put_point(groups, features, state, o, target)
@@ -375,10 +435,9 @@ def _merge(groups, features, state, i, arrivals, has_left, free):
     for rest in range(place, end):
         if not has_left[groups.points[rest]]:
             _copy_place(groups, rest, target)
-            for k in range(n_features):
-                groups.values[k, target] = groups.values[k, rest]
             target += 1
     groups.begin[i], groups.size[i] = free, target - free
+    groups.farthest[i] = groups.reach[free] if target > free else -np.inf
     return target
 
 
@@ -443,10 +502,6 @@ def compact(groups, by_place):
         if begin > free:
             for t in range(size):
                 _copy_place(groups, begin + t, free + t)
-            for k in range(groups.values.shape[0]):
-                values = groups.values[k]
-                for t in range(size):
-                    values[free + t] = values[begin + t]
         groups.begin[i] = free
         free += size
     return free

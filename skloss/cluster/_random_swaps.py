@@ -6,7 +6,6 @@ E. Schubert, P. J. Rousseeuw, "Fast and eager k-medoids clustering", Information
 101, 2021.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -276,7 +275,9 @@ class _RandomSearch:
         """Try candidates in order, until too many are in vain."""
         source = self.swapping.source
         if self._whole is not None:
-            self._n_rows += self._try(self._whole, order, order, slots)
+            n_before = self._n_tried
+            self._try(self._whole, order, order, slots)
+            self._n_rows += self._n_tried - n_before
             return
         start = 0
         while start < len(order) and self.n_failures < self._limit:
@@ -299,14 +300,8 @@ class _RandomSearch:
         )  # fmt: skip
         search.curve += curve[:n_swaps].tolist()
         self._n_tried += n_tried
-        return n_tried
 
     def outcome(self, initial, n_iter):
         state, curve = self.swapping.state, np.array(self.swapping.curve)
-        if not math.isfinite(curve[-1]):
-            raise ValueError(
-                "The dissimilarities are too large: their sum overflows. Divide them "
-                "by a constant."
-            )
         n_distances = self._n_rows * len(state.nearest)
         return Restart(state, initial, curve, n_iter, self._n_tried, n_distances)

@@ -14,6 +14,8 @@ from skloss.cluster import (
     pam_build,
 )
 from skloss.cluster._methods import METHODS
+from skloss.cluster._pruned import prunable_metrics
+from skloss.kernels._warmup import ALIASES, PARAMS
 from skloss.kernels._warmup import warmup as warmup_kernels
 
 __all__ = ["warmup"]
@@ -60,6 +62,9 @@ def _fit_rows(X):
     CLARA(3, sample_size=20, random_state=0).fit(X).partial_fit(X)
     for fast in (True, False):
         CLARANS(3, fast=fast, random_state=0).fit(X)
+    for metric in set(prunable_metrics()) - ALIASES:
+        model = KMedoids(5, metric=metric, metric_params=PARAMS.get(metric))
+        model.set_params(init="first", precompute="pruned").fit(X)
     medoid_curve(X, [2, 3])
 
 

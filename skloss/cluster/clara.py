@@ -28,7 +28,7 @@ __all__ = ["CLARA"]
 
 
 class CLARA(CallbackSupportMixin, FullDataMixin):
-    r"""k-medoids clustering of very many samples, by way of subsamples.
+    r"""Clustering of very many samples around k medoids, by way of subsamples.
 
     Finds the medoids of several subsamples, as :class:`KMedoids` does, assigns all
     samples to each of these sets, and keeps the set with the smallest total deviation
@@ -43,8 +43,8 @@ class CLARA(CallbackSupportMixin, FullDataMixin):
     n_subsamples : int, default=5
         Number of subsamples.
     sample_size : int or "auto", default="auto"
-        Number of samples in each, at least k and at most all of positive weight;
-        80 + 4 k by default.
+        Number of samples in each, kept medoids among them: at least k, and more to be
+        of use; 80 + 4 k by default. At most all samples of positive weight are drawn.
     keep_medoids : bool, default=True
         Whether every subsample contains the best medoids so far. Subsamples then come
         in rounds of 1, 2, 4 and so on; those of a round contain the best medoids of
@@ -55,12 +55,12 @@ class CLARA(CallbackSupportMixin, FullDataMixin):
     metric_params : dict, default=None
         Parameters of the metric. Those that depend on the data, such as the variances
         of "seuclidean", are fixed by the fit.
-    method : {"fasterpam", "fastpam1", "fastpam2", "pam", "alternate", "fastermsc", \
-            "fastmsc", "pammedsil"}, default="fasterpam"
-        How to search a subsample: see :class:`KMedoids`. The last three maximise the
-        average medoid silhouette, by which sets of medoids are then compared.
-    init : {"build", "lab", "k-medoids++", "random", "first"} or array-like of shape \
-            (n_clusters,), default="build"
+    method : str, default="fasterpam"
+        How to search a subsample: "fasterpam", "fastpam1", "fastpam2", "pam",
+        "alternate", "fastermsc", "fastmsc" or "pammedsil"; see :class:`KMedoids`. The
+        last three maximise the average medoid silhouette, by which sets of medoids are
+        then compared.
+    init : str or array-like of shape (n_clusters,), default="build"
         Initial medoids of each search, as in :class:`KMedoids`. An array holds indices
         of samples that are in every subsample to begin with; with `keep_medoids`,
         later searches start from the best medoids so far instead.
@@ -268,6 +268,7 @@ class CLARA(CallbackSupportMixin, FullDataMixin):
           chunk for the medoids of its subsample, and for those that are kept.
 
         It may follow `fit`. Parameters of the metric stay those of the first chunk.
+        Callbacks are not called.
 
         Parameters
         ----------

@@ -1,5 +1,6 @@
 """k-medoids by randomised search."""
 
+import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class _Tried(NamedTuple):
 
 
 class CLARANS(CallbackSupportMixin, FullDataMixin):
-    r"""k-medoids clustering by randomised search.
+    r"""Clustering around k medoids by randomised search.
 
     From random medoids, draws samples at random and swaps one in wherever that lowers
     the total deviation, until `max_neighbors` of them in a row were in vain; does so
@@ -94,7 +95,7 @@ class CLARANS(CallbackSupportMixin, FullDataMixin):
         Dissimilarities that all searches computed, or read if stored.
     init_medoid_indices_ : ndarray of shape (n_clusters,)
         Medoids that the best search started from.
-    loss_curve_ : ndarray of shape (n_swaps_ + 1,)
+    loss_curve_ : ndarray of shape (`n_swaps_` + 1,)
         Total deviation at the start of the best search and after every swap.
     n_features_in_ : int
         Number of columns.
@@ -271,7 +272,9 @@ class CLARANS(CallbackSupportMixin, FullDataMixin):
                 medoids=best.state.medoids,
             )
             if callback(report):
-                break
+                with warnings.catch_warnings():  # joblib regrets the rest
+                    warnings.simplefilter("ignore", UserWarning)
+                    starts.close()
         return best, n_distances
 
     def _progress(self, given, data):

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skloss._plots import axes_for, name_of, pyplot
 from skloss._validation import check_weights
 from skloss.cluster._methods import SILHOUETTE_METHODS
 from skloss.cluster.k_selection import medoid_curve
@@ -12,29 +13,6 @@ __all__ = ["KSelectionDisplay", "LossCurveDisplay", "MedoidSilhouetteDisplay"]
 
 # Beyond so many clusters their numbers would overlap.
 _MOST_TICKS = 25
-
-
-def _pyplot():
-    """Import matplotlib, which is needed by plots alone."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Plots need matplotlib: python -m pip install 'skloss[plot]'."
-        ) from error
-    return plt
-
-
-def _axes_for(ax):
-    """Axes to draw into, and their figure."""
-    plt = _pyplot()
-    if ax is None:
-        _, ax = plt.subplots()
-    return ax, ax.figure
-
-
-def _name_of(estimator, name):
-    return type(estimator).__name__ if name is None else name
 
 
 class MedoidSilhouetteDisplay:
@@ -62,10 +40,6 @@ class MedoidSilhouetteDisplay:
         One block of bars for each cluster, the lowest label at the top.
     line_ : matplotlib Line2D
         The average.
-
-    See Also
-    --------
-    medoid_silhouette_samples : What is plotted.
 
     Examples
     --------
@@ -112,7 +86,7 @@ class MedoidSilhouetteDisplay:
         MedoidSilhouetteDisplay
             The display.
         """
-        _pyplot()  # nothing is computed in vain
+        pyplot()  # nothing is computed in vain
         check_is_fitted(estimator)
         to_medoids = np.asarray(estimator.transform(X))
         silhouettes = medoid_silhouette_samples(to_medoids, metric="precomputed")
@@ -121,7 +95,7 @@ class MedoidSilhouetteDisplay:
             silhouettes,
             to_medoids.argmin(axis=1),
             float(np.average(silhouettes, weights=weights)),
-            estimator_name=_name_of(estimator, name),
+            estimator_name=name_of(estimator, name),
         )
         return display.plot(ax=ax, name=name, **kwargs)
 
@@ -142,7 +116,7 @@ class MedoidSilhouetteDisplay:
         MedoidSilhouetteDisplay
             The display.
         """
-        self.ax_, self.figure_ = _axes_for(ax)
+        self.ax_, self.figure_ = axes_for(ax)
         name = name or self.estimator_name
         clusters = np.unique(self.labels)
         gap = max(1.0, len(self.labels) / (20 * len(clusters)))
@@ -185,7 +159,7 @@ def _colours(clusters):
 class KSelectionDisplay:
     """Average medoid silhouette and deviation against the number of clusters.
 
-    Make it with `from_estimator` or `from_data`.
+    Make it with `from_estimator` or `from_data`, which calls :func:`medoid_curve`.
 
     Parameters
     ----------
@@ -206,10 +180,6 @@ class KSelectionDisplay:
         Axes of the silhouettes and of the losses, None if not drawn.
     line_, loss_line_, chosen_line_ : matplotlib Line2D
         Silhouettes, losses and the number that was chosen; None if not drawn.
-
-    See Also
-    --------
-    medoid_curve : The sweep that `from_data` does.
 
     Examples
     --------
@@ -263,7 +233,7 @@ class KSelectionDisplay:
         ValueError
             If the estimator was fitted by another method.
         """
-        _pyplot()  # nothing is computed in vain
+        pyplot()  # nothing is computed in vain
         check_is_fitted(estimator)
         if not hasattr(estimator, "k_range_"):
             raise ValueError(
@@ -274,7 +244,7 @@ class KSelectionDisplay:
             estimator.k_range_,
             estimator.silhouette_curve_,
             n_clusters=estimator.n_clusters_,
-            estimator_name=_name_of(estimator, name),
+            estimator_name=name_of(estimator, name),
         )
         return display.plot(ax=ax, name=name, **kwargs)
 
@@ -302,7 +272,7 @@ class KSelectionDisplay:
         KSelectionDisplay
             The display, with the number of the highest silhouette as chosen.
         """
-        _pyplot()  # nothing is computed in vain
+        pyplot()  # nothing is computed in vain
         curve = medoid_curve(X, k_range, **(curve_params or {}))
         display = cls(
             curve.k_range,
@@ -330,7 +300,7 @@ class KSelectionDisplay:
         KSelectionDisplay
             The display.
         """
-        self.ax_, self.figure_ = _axes_for(ax)
+        self.ax_, self.figure_ = axes_for(ax)
         name = name or self.estimator_name
         style = {"marker": "o", "color": "C0", "label": "average medoid silhouette"}
         if name:
@@ -378,14 +348,16 @@ def _leave_room_above(ax):
 
 
 class LossCurveDisplay:
-    """Objective of a fit after each of its swaps.
+    """Objective of a fit after each of its swaps, or each subsample of CLARA.
 
     Make it with `from_estimator`.
 
     Parameters
     ----------
-    curve : ndarray of shape (n_swaps + 1,)
-        Objective at the start and after every swap.
+    curve : ndarray of shape (n,)
+        Objective at the start and after every swap, or after every subsample.
+    steps : {"Swaps", "Subsamples"}, default="Swaps"
+        What it is drawn against.
     objective : str, default="Total deviation"
         What it is, for the axis.
     lower_bound : float, default=None
@@ -414,11 +386,13 @@ class LossCurveDisplay:
         self,
         curve,
         *,
+        steps="Swaps",
         objective="Total deviation",
         lower_bound=None,
         estimator_name=None,
     ):
         self.curve = curve
+        self.steps = steps
         self.objective = objective
         self.lower_bound = lower_bound
         self.estimator_name = estimator_name
@@ -447,7 +421,7 @@ class LossCurveDisplay:
         ValueError
             If the estimator keeps no such curve.
         """
-        _pyplot()  # nothing is computed in vain
+        pyplot()  # nothing is computed in vain
         check_is_fitted(estimator)
         if not hasattr(estimator, "loss_curve_"):
             raise ValueError(
@@ -455,9 +429,10 @@ class LossCurveDisplay:
             )
         display = cls(
             estimator.loss_curve_,
+            steps="Subsamples" if hasattr(estimator, "subsample_losses_") else "Swaps",
             objective=_objective_of(estimator),
             lower_bound=getattr(estimator, "lower_bound_", None),
-            estimator_name=_name_of(estimator, name),
+            estimator_name=name_of(estimator, name),
         )
         return display.plot(ax=ax, name=name, **kwargs)
 
@@ -478,21 +453,22 @@ class LossCurveDisplay:
         LossCurveDisplay
             The display.
         """
-        self.ax_, self.figure_ = _axes_for(ax)
+        self.ax_, self.figure_ = axes_for(ax)
         name = name or self.estimator_name
         style = {"where": "post", "color": "C0"}
         if len(self.curve) == 1:  # nothing was swapped: a line would be invisible
             style["marker"] = "o"
         if name:
             style["label"] = name
-        swaps = np.arange(len(self.curve))
-        (self.line_,) = self.ax_.step(swaps, self.curve, **style | kwargs)
+        # Before the first swap there is an objective, before the first subsample none.
+        steps = np.arange(len(self.curve)) + (self.steps != "Swaps")
+        (self.line_,) = self.ax_.step(steps, self.curve, **style | kwargs)
         self.bound_line_ = None
         if self.lower_bound is not None:
             self.bound_line_ = self.ax_.axhline(
                 self.lower_bound, color="black", ls="--", lw=1, label="lower bound"
             )
-        self.ax_.set(xlabel="Swaps", ylabel=self.objective)
+        self.ax_.set(xlabel=self.steps, ylabel=self.objective)
         self.ax_.locator_params(axis="x", integer=True, steps=[1, 2, 5, 10])
         if self.ax_.get_legend_handles_labels()[0]:
             self.ax_.legend()

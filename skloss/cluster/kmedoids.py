@@ -25,7 +25,7 @@ from skloss.cluster._inputs import (
 from skloss.cluster._methods import METHODS, SILHOUETTE_METHODS, Settings
 from skloss.cluster._silhouette_search import check_nonnegative
 from skloss.cluster._sources import make_source, restricted_matrix, restricted_rows
-from skloss.kernels import StoredCandidates, check_dissimilarities
+from skloss.kernels import StoredCandidates, check_dissimilarities, find_metric
 
 __all__ = ["KMedoids"]
 
@@ -75,11 +75,11 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
           `min_clusters`, of which the best is kept [3]_;
         - "onebatch": FasterPAM with a loss over a sample of `batch_size` points [4]_;
         - "exact": the best medoids of all, proven by branch and bound.
-    init : {"build", "lab", "k-medoids++", "random", "first"} or array-like of shape \
-            (n_clusters,), default="build"
-        Initial medoids: PAM's greedy choice; the greedy choice within small samples;
-        drawn by their dissimilarity to those before; drawn uniformly; the first
-        samples; or given by their indices, in slot order.
+    init : str or array-like of shape (n_clusters,), default="build"
+        Initial medoids: "build", PAM's greedy choice; "lab", the greedy choice within
+        small samples; "k-medoids++", drawn by their dissimilarity to those before;
+        "random", drawn uniformly; "first", the first samples; or given by their
+        indices, in slot order.
     n_init : int, default=1
         Number of starts, of which the best result is kept. The first is `init`'s. If
         that is deterministic, the others are random. An array is used once.
@@ -115,11 +115,11 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
 
     Attributes
     ----------
-    medoid_indices_ : ndarray of shape (n_clusters_,)
+    medoid_indices_ : ndarray of shape (`n_clusters_`,)
         Indices of the medoids, in slot order.
     labels_ : ndarray of shape (n_samples,)
         Cluster of each sample, from 0; ``labels_[medoid_indices_[c]] == c``.
-    cluster_centers_ : {ndarray, CSR} of shape (n_clusters_, n_features)
+    cluster_centers_ : {ndarray, CSR} of shape (`n_clusters_`, n_features)
         The medoids, rows of X. Absent if precomputed.
     inertia_ : float
         Total deviation, weighted.
@@ -160,9 +160,10 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
     A pass costs :math:`O(n^2)` whatever k. Memory: :math:`n^2` numbers of the data's
     precision if stored, half of them if condensed; else :math:`O(nk)` and blocks of
     about 1 MB. With ``precompute="pruned"`` a pass costs :math:`O(nk)` and the
-    distances that are not excluded; ``init="build"`` still needs all of them, whereas
-    "lab", "k-medoids++", "random", "first" and given medoids do not. Integer dissimilarities are summed exactly. Samples without weight are
-    never medoids, but are labelled.
+    distances that are not excluded; ``init="build"`` still computes all of them, more
+    than once, whereas "lab", "k-medoids++", "random", "first" and given medoids do
+    not. Integer dissimilarities are summed exactly. Samples without weight are never
+    medoids, but are labelled.
 
     References
     ----------
@@ -420,6 +421,8 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             to_medoids = source.take(fit.medoids)
         else:
             to_medoids = self._distances(rows, fitted["cluster_centers_"]).T
+            if find_metric(self.metric).reflexive:  # rows of zeros have no cosine
+                to_medoids[np.arange(len(fit.medoids)), fit.medoids] = 0
         state = assign(to_medoids, fit.medoids, weights, np.arange(source.n_rows))
         inertia = check_sum(total_deviation(state)) * unit
         by_silhouette = self.method in SILHOUETTE_METHODS and len(fit.medoids) > 1

@@ -142,5 +142,5 @@ def pam_build(D, n_clusters, *, sample_weight=None):
     n_clusters = check_n_clusters(n_clusters, source.n_rows)
     weights, _ = check_weights_for(n_clusters, sample_weight, source.n_rows)
     largest = max(abs(facts.minimum), abs(facts.maximum))
-    check_sum(largest * weights.sum())
+    check_sum(largest * float(weights.sum()))
     return greedy(make_problem(source, weights), n_clusters)

@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from skloss.cluster import CLARA, KMedoids
 from skloss.cluster import _subsamples as subsamples
@@ -298,97 +301,6 @@ def test_seeds(blobs):
     assert set(first.medoid_indices_) != set(other.medoid_indices_)
 
 
-# Chunks.
-
-
-def test_chunks_come_near_to_one_fit(blobs):
-    whole = CLARA(12, random_state=0).fit(blobs)
-    model = CLARA(12, random_state=0)
-    chunks = np.array_split(np.arange(len(blobs)), 8)
-    for chunk in chunks:
-        model.partial_fit(blobs[chunk])
-        assert model.inertia_ == pytest.approx(-model.score(blobs[chunk]), rel=1e-12)
-        np.testing.assert_array_equal(model.labels_, model.predict(blobs[chunk]))
-    assert -model.score(blobs) < 1.08 * whole.inertia_
-    # The places of the medoids among all rows ever seen.
-    np.testing.assert_array_equal(model.cluster_centers_, blobs[model.medoid_indices_])
-    assert model.n_samples_seen_ == len(blobs)
-    assert model.cluster_weights_.sum() == pytest.approx(len(blobs))
-    assert len(model.loss_curve_) == len(model.subsample_losses_) == 8
-    assert (model.loss_curve_[0] == model.subsample_losses_[0]) and model.n_iter_ >= 1
-
-
-def test_a_chunk_replaces_medoids_only_if_that_pays(rng):
-    X = np.repeat([[0.0], [10.0]], 40, axis=0) + 0.1 * rng.standard_normal((80, 1))
-    model = CLARA(2, random_state=0).fit(X)
-    before = model.cluster_centers_.copy()
-    # A few samples elsewhere do not outweigh many before.
-    model.partial_fit(np.array([[11.0], [11.0], [11.0]]))
-    np.testing.assert_array_equal(model.cluster_centers_, before)
-    assert model.n_samples_seen_ == 83
-    assert model.cluster_weights_.sum() == pytest.approx(83)
-    # Very many do: one medoid moves there, the other stands for the rest.
-    model.partial_fit(np.full((60, 1), 50.0), sample_weight=np.full(60, 100.0))
-    assert 50.0 in model.cluster_centers_
-    np.testing.assert_allclose(np.sort(model.cluster_weights_), [83, 6000])
-    assert model.inertia_ == 0
-
-
-def test_chunks_smaller_than_the_number_of_clusters(blobs):
-    model = CLARA(12, random_state=0).partial_fit(blobs[:200])
-    model.partial_fit(blobs[200:203])
-    assert model.labels_.shape == (3,)
-    with pytest.raises(ValueError, match="n_clusters=12"):
-        CLARA(12).partial_fit(blobs[:3])
-
-
-def test_sparse_chunks(rng):
-    X = sparse.random_array((200, 30), density=0.2, rng=rng, format="csr")
-    model = CLARA(5, random_state=0)
-    dense = CLARA(5, random_state=0, init="first", metric="manhattan")
-    for start in (0, 100):
-        model.partial_fit(X[start : start + 100])
-        dense.partial_fit(X[start : start + 100].toarray())
-    assert sparse.issparse(model.cluster_centers_)
-    expected = X[model.medoid_indices_].toarray()
-    np.testing.assert_array_equal(model.cluster_centers_.toarray(), expected)
-    with pytest.raises(ValueError, match="sparse in all chunks"):
-        dense.partial_fit(X)
-
-
-def test_chunks_keep_the_metric_of_the_first(rng):
-    X = rng.standard_normal((300, 3)) * [1, 10, 100]
-    model = CLARA(4, metric="seuclidean", random_state=0).partial_fit(X[:100])
-    model.partial_fit(5 * X[100:])
-    V = X[:100].var(axis=0, ddof=1)
-    expected = cdist(X, model.cluster_centers_, "seuclidean", V=V)
-    np.testing.assert_allclose(model.transform(X), expected, rtol=1e-9)
-
-
-def test_chunks_that_cannot_be(blobs):
-    D = cdist(blobs[:30], blobs[:30])
-    with pytest.raises(ValueError, match=r"precomputed.*partial_fit"):
-        CLARA(2, metric="precomputed").partial_fit(D)
-    model = CLARA(3, random_state=0).partial_fit(blobs[:100])
-    state = pickle.dumps(model)
-    with pytest.raises(ValueError, match="n_clusters=4"):
-        clone(model).fit(blobs[:100]).set_params(n_clusters=4).partial_fit(blobs)
-    with pytest.raises(ValueError, match="NaN"):
-        model.partial_fit(np.full((5, 6), np.nan))
-    with pytest.raises(ValueError, match="sample_weight"):
-        model.partial_fit(blobs, sample_weight=-np.ones(len(blobs)))
-    assert pickle.dumps(model) == state
-
-
-def test_silhouettes_in_chunks(blobs):
-    model = CLARA(12, method="fastermsc", random_state=0)
-    for start in range(0, 3000, 1000):
-        model.partial_fit(blobs[start : start + 1000])
-    best = KMedoids(12, method="fastermsc").fit(blobs).medoid_silhouette_
-    reached = silhouette(cdist(blobs, model.cluster_centers_), np.ones(3000))
-    assert reached > 0.9 * best
-
-
 # Bad input.
 
 
@@ -497,6 +409,20 @@ def test_grid_search(blobs):
         CLARA(random_state=0), {"n_clusters": [2, 12]}, n_jobs=2, cv=3
     ).fit(blobs)
     assert search.best_params_ == {"n_clusters": 12}
+
+
+def test_weights_are_routed(rng, blobs):
+    weights = rng.random(3000)
+    with config_context(enable_metadata_routing=True):
+        model = CLARA(12, random_state=0).set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(MinMaxScaler(), model)
+        pipeline.fit(blobs, sample_weight=weights)
+    scaled = MinMaxScaler().fit_transform(blobs)
+    expected = clone(model).fit(scaled, sample_weight=weights)
+    np.testing.assert_array_equal(
+        pipeline[-1].medoid_indices_, expected.medoid_indices_
+    )
+    assert pipeline[-1].inertia_ == expected.inertia_
 
 
 def test_data_frames(blobs):

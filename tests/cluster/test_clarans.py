@@ -1,6 +1,7 @@
 """CLARANS: random swaps, with one or all slots at once."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -329,3 +330,35 @@ def test_verbose(blobs, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert lines[1].startswith("[CLARANS] start 2/2  objective ")
+
+
+class _StopAfterTwo:
+    """A callback of scikit-learn's protocol."""
+
+    n_done = 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, **kwargs):
+        pass
+
+    def on_fit_task_end(self, estimator, context, **kwargs):
+        self.n_done += context.task_name == "start"
+        return self.n_done == 2
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_callbacks_may_stop_early(blobs, n_jobs):
+    expected = CLARANS(6, n_local=2, random_state=0).fit(blobs)
+    callback = _StopAfterTwo()
+    model = CLARANS(6, n_local=50, random_state=0, n_jobs=n_jobs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_callbacks(callback).fit(blobs)
+    assert callback.n_done == 2
+    np.testing.assert_array_equal(model.medoid_indices_, expected.medoid_indices_)
+    assert model.n_distances_ == expected.n_distances_

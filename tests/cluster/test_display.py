@@ -1,5 +1,7 @@
 """Plots hold the numbers that they claim to hold."""
 
+import sys
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import pairwise_distances
 
 from skloss.cluster import (
+    CLARA,
+    CLARANS,
     KMedoids,
     KSelectionDisplay,
     LossCurveDisplay,
@@ -177,9 +181,29 @@ class TestLossCurve:
         assert display.ax_.get_ylabel() == "Average medoid silhouette"
         assert display.line_.get_ydata()[-1] == pytest.approx(model.medoid_silhouette_)
 
+    def test_subsamples_of_clara(self):
+        model = CLARA(3, sample_size=30, random_state=0).fit(X)
+        display = LossCurveDisplay.from_estimator(model)
+        assert display.ax_.get_xlabel() == "Subsamples"
+        assert display.line_.get_xdata().tolist() == [1, 2, 3, 4, 5]
+        best = np.minimum.accumulate(model.subsample_losses_)
+        np.testing.assert_array_equal(display.line_.get_ydata(), best)
+
+    def test_clarans(self):
+        model = CLARANS(3, random_state=0).fit(X)
+        display = LossCurveDisplay.from_estimator(model)
+        assert display.line_.get_ydata()[-1] == pytest.approx(model.inertia_)
+        assert (np.diff(display.line_.get_ydata()) < 0).all()
+
     def test_needs_a_curve(self):
         with pytest.raises(ValueError, match="KMeans has no loss_curve_"):
             LossCurveDisplay.from_estimator(KMeans(2, n_init=1).fit(X))
+
+
+def test_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"skloss\[plot\]"):
+        KSelectionDisplay.from_data(X, [2, 3])
 
 
 @pytest.mark.parametrize(

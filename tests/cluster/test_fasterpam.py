@@ -56,17 +56,12 @@ def test_equals_the_peer_step_by_step(search, dtype, kind, dissimilarities, prob
     for seed in range(12):
         n, k, rng = sizes(seed)
         D = dissimilarities(kind, n, seed, dtype)
-        if kind == "duplicates" and dtype == np.float64:
-            D = (
-                np.round(D * 64) / 64
-            )  # exact sums: swaps that tie do not depend on them
+        if kind == "duplicates" or search is pam:
+            # exact sums: which of equal swaps is done does not depend on rounding
+            D = (np.round(D * 64) / 64).astype(dtype)
         medoids = rng.permutation(n)[:k]
         ours = search(problem_of(D), medoids)
         theirs = PEERS[search](D, medoids.astype(np.uint64))
-        if ours.n_swaps != theirs.n_swap and search is pam:
-            # the tables decide between swaps that are equal within rounding
-            assert ours.curve[-1] == pytest.approx(theirs.loss, rel=1e-9)
-            continue
         assert ours.n_swaps == theirs.n_swap
         assert ours.n_iter == theirs.n_iter
         assert ours.state.medoids.tolist() == list(theirs.medoids)
@@ -201,9 +196,9 @@ def naive_fastpam2(D, medoids, weights, deviation):
         for change, slot, j in sorted(best):
             swapped = [*medoids[:slot], j, *medoids[slot + 1 :]]
             total = deviation(D, medoids, weights)
-            if change < 0 and j not in medoids:
-                if deviation(D, swapped, weights) < total:
-                    medoids, n_swaps = swapped, n_swaps + 1
+            after = deviation(D, swapped, weights)
+            if change < 0 and j not in medoids and after < total:
+                medoids, n_swaps = swapped, n_swaps + 1
         if n_swaps == before:
             return medoids, n_swaps
 
@@ -223,7 +218,7 @@ def test_fastpam2_is_what_it_is_defined_to_be(
         assert ours.n_swaps == n_swaps
 
 
-def naive_alternate(D, medoids, weights):
+def naive_alternate(D, medoids, weights, deviation):
     medoids = np.array(medoids)
     while True:
         labels = reference_assignment(D, medoids, np.arange(len(D)))[:, 0]
@@ -233,31 +228,34 @@ def naive_alternate(D, medoids, weights):
             costs = weights[members] @ D[np.ix_(members, members)]
             if costs.min() < costs[members == medoid][0]:
                 medoids[slot] = members[costs.argmin()]
-        if (before == medoids).all():
+        falls = deviation(D, medoids, weights) < deviation(D, before, weights)
+        if not falls:
             return medoids
 
 
-def test_alternate_is_what_it_is_defined_to_be(kind, dissimilarities, problem_of):
+def test_alternate_is_what_it_is_defined_to_be(
+    kind, dissimilarities, problem_of, deviation
+):
     for seed in range(10):
         n, k, rng = sizes(400 + seed)
         D = np.round(dissimilarities(kind, n, seed) * 32) / 32
         weights = rng.integers(1, 4, n).astype(float)
         first = rng.permutation(n)[:k]
         ours = alternate(problem_of(D, weights), first)
-        expected = naive_alternate(D, first, weights)
-        # it may stop before, if the deviation does not fall
-        if ours.curve[-1] < np.append(np.inf, ours.curve[:-1])[-1]:
-            assert ours.state.medoids.tolist() == expected.tolist()
+        expected = naive_alternate(D, first, weights, deviation)
+        assert ours.state.medoids.tolist() == expected.tolist()
 
 
 def test_alternate_equals_the_peer(dissimilarities, problem_of):
+    # few medoids: the peer breaks the tie in a cluster of two otherwise
     for seed in range(10):
-        n, k, rng = sizes(500 + seed)
-        D = dissimilarities("euclidean", n, seed)
-        first = rng.permutation(n)[:k]
+        D = dissimilarities("euclidean", 200, seed)
+        first = np.random.default_rng(seed).permutation(200)[: 2 + seed % 4]
         ours = alternate(problem_of(D), first)
         theirs = kmedoids.alternating(D, first.astype(np.uint64), max_iter=300)
-        assert ours.curve[-1] == pytest.approx(theirs.loss, rel=1e-10, abs=1e-12)
+        assert ours.state.medoids.tolist() == list(theirs.medoids)
+        assert ours.n_iter == theirs.n_iter
+        assert ours.curve[-1] == pytest.approx(theirs.loss, rel=1e-10)
 
 
 def restricted(D, batch, weights):
@@ -371,7 +369,7 @@ def test_kept_in_any_way_the_result_is_the_same(search, rng):
 
 @pytest.mark.parametrize("search", SWAPS, ids=lambda f: f.__name__)
 def test_fixed_slots_and_forbidden_candidates(search, kind, dissimilarities):
-    n, k = 80, 6
+    n = 80
     D = dissimilarities(kind, n, 3)
     allowed = np.arange(n) % 3 > 0
     allowed[[0, 3]] = True
