@@ -1,8 +1,9 @@
 """Fair comparisons on shared machines.
 
 A time means little where other programs come and go. Here two functions run in turn,
-on one thread, and the ratio of their best times is kept: what slows one run of a pair
-down slows its neighbour down too, and the minimum is what the code itself needs.
+on one thread unless said otherwise, and the ratio of their best times is kept: what
+slows one run of a pair down slows its neighbour down too, and the minimum is what the
+code itself needs.
 """
 
 import gc
@@ -49,8 +50,8 @@ def _seconds(function, number):
     return (time.perf_counter() - start) / number
 
 
-def ratio(ours, peer, repeat=15):
-    """Run two functions alternately on one thread and compare their best times.
+def ratio(ours, peer, repeat=15, n_threads=1):
+    """Run two functions alternately and compare their best times.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def ratio(ours, peer, repeat=15):
         Functions without arguments that do the same work.
     repeat : int, default=15
         Measurements of each; who goes first changes every time.
+    n_threads : int or None, default=1
+        Most threads of BLAS and OpenMP for both; None for what the process has.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def ratio(ours, peer, repeat=15):
     """
     functions = ours, peer
     best = [float("inf"), float("inf")]
-    with threadpool_limits(1):
+    with threadpool_limits(n_threads):
         # The first call compiles, the second tells how long one takes.
         numbers = []
         for function in functions:

@@ -6,6 +6,7 @@ import sys
 ESTIMATORS = {
     "PooledGaussianNB": "from skloss import PooledGaussianNB as Estimator",
     "MultinomialLogistic": "from skloss import MultinomialLogistic as Estimator",
+    "KMedoids": "from skloss import KMedoids as Estimator",
     "scikit-learn LogisticRegression": (
         "from sklearn.linear_model import LogisticRegression as Estimator"
     ),

@@ -62,16 +62,26 @@ class Assignment(NamedTuple):
 
 @kernel(forceinline=True)
 def _belong(state, o, d, slot):
-    """Assign a medoid to itself, also beside a duplicate in a lower slot."""
-    if state.nearest[o] != slot:
+    """Assign a medoid to itself unless another is nearer; whether it is assigned.
+
+    No other is, except for negative dissimilarities and those of an object to itself
+    that are not 0. A duplicate of it in a lower slot is just as near.
+    """
+    if state.nearest[o] == slot:
+        if d > state.to_second[o]:
+            return False
+    elif d > state.to_nearest[o]:
+        return False
+    else:
         state.second[o], state.to_second[o] = state.nearest[o], state.to_nearest[o]
         state.nearest[o] = slot
     state.to_nearest[o] = d
+    return True
 
 
 @kernel
 def _claim(state, candidate, row, slot):
-    """Assign the new medoid to itself where its dissimilarities did not show it."""
+    """Assign a medoid to itself where its dissimilarities did not show it."""
     if candidate < row.size and state.own[candidate] == candidate:
         _belong(state, candidate, row[candidate], slot)
         return
@@ -108,7 +118,6 @@ def _assign(state):
         for o in range(whole, n_points):
             if row[o] < state.to_second[o]:
                 _offer(state, o, row[o], i)
-    # Last, lest a medoid nearer than itself takes a medoid over.
     for i in range(state.medoids.size):
         _claim(state, state.medoids[i], state.to_medoids[i], i)
 
@@ -153,8 +162,7 @@ def removal_losses(state, losses):
 @kernel(forceinline=True)
 def _replace_for(state, o, d, slot):
     """Bring one point up to date; whether its second nearest is to be looked for."""
-    if state.own[o] == state.medoids[slot]:
-        _belong(state, o, d, slot)
+    if state.own[o] == state.medoids[slot] and _belong(state, o, d, slot):
         return 0
     if state.nearest[o] == slot:
         if d < state.to_second[o]:

@@ -1,5 +1,7 @@
 """What the k-medoids estimators share: metrics, prediction, transformation."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import (
@@ -8,10 +10,19 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from skloss._parallel import effective_threads
 from skloss._validation import check_weights, working_dtype
-from skloss.kernels import cross_distances, find_metric, prepare
+from skloss.cluster._full_data import Matrix, Rows
+from skloss.cluster._inputs import check_n_clusters
+from skloss.kernels import (
+    check_dissimilarities,
+    cross_distances,
+    find_metric,
+    prepare,
+)
 
 __all__ = ["MedoidsMixin"]
 
@@ -21,8 +32,9 @@ class MedoidsMixin(
 ):
     """Estimators that are defined by their medoids.
 
-    A subclass has the parameters `metric` and `metric_params`, and after fitting
-    `medoid_indices_`, `cluster_centers_` (unless precomputed) and `_metric_params`.
+    A subclass has the parameters `n_clusters`, `metric`, `metric_params` and `n_jobs`,
+    and after fitting `medoid_indices_`, `cluster_centers_` (unless precomputed) and
+    `_metric_params`.
     """
 
     def __sklearn_tags__(self):
@@ -155,7 +167,15 @@ class MedoidsMixin(
         elif sparse.issparse(centers) and not sparse.issparse(X):
             centers = centers.toarray()
         params = self._metric_params
-        return cross_distances(X, centers, metric=self.metric, metric_params=params)
+        distances = cross_distances(
+            X, centers, metric=self.metric, metric_params=params, n_jobs=self.n_jobs
+        )
+        if not np.isfinite(distances).all():
+            raise ValueError(
+                "The values in X are too large: a distance to a medoid overflows "
+                f"{distances.dtype}. Divide X by a constant."
+            )
+        return distances
 
     def _columns_of_medoids(self, D):
         D = check_array(D, estimator=self, input_name="X")
@@ -172,6 +192,51 @@ class MedoidsMixin(
 
     def _prepare_metric(self, X):
         return prepare(self.metric, X, self.metric_params)
+
+    def _check_data(self, X):
+        """Take the data of a fit, with all that the metric needs from them."""
+        effective_threads(self.n_jobs)  # refuses 0, whatever the size of the data
+        if self._is_precomputed():
+            return self._check_matrix(X)
+        rows = self._validate_rows(X, reset=True)
+        check_n_clusters(self.n_clusters, rows.shape[0])
+        self._metric_params = self._prepare_metric(rows)
+        return Rows(rows, self.metric, self._metric_params, self.n_jobs)
+
+    def _check_matrix(self, D):
+        D = validate_data(self, D, ensure_all_finite=False)
+        facts = check_dissimilarities(D, n_jobs=self.n_jobs)
+        if facts.nonzero_diagonal:
+            warnings.warn(
+                "The diagonal of the precomputed dissimilarities is not zero: some "
+                "sample is dissimilar to itself.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return Matrix(D, facts, self.n_jobs)
+
+    def _medoid_attributes(self, data, medoids):
+        """Attributes that make the estimator able to predict."""
+        attributes = {"medoid_indices_": medoids, "n_clusters_": len(medoids)}
+        if not self._is_precomputed():
+            attributes["cluster_centers_"] = data.X[medoids]
+        return attributes
+
+    def _replace_fitted(self, fitted, optional=("cluster_centers_",)):
+        """Set fitted attributes all at once, without those of an earlier fit."""
+        for name in optional:
+            if name not in fitted:
+                vars(self).pop(name, None)
+        vars(self).update(fitted)
+
+    def _warn_of_duplicates(self, outcome):
+        if outcome.duplicates:
+            warnings.warn(
+                f"Fewer samples are distinct than n_clusters={self.n_clusters_}: some "
+                "clusters hold their medoid and nothing else.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
 
 def _known(metric):

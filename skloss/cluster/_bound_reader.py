@@ -149,9 +149,10 @@ class Reader:
         matrix, places = self.locate(ids[:1])
         values = self.weights * matrix[places[0]]
         largest = np.abs(values).max()
-        if not 0 < largest < np.inf:  # equal points: nothing to go by
-            return 0.0
         smallest = _COARSE * largest
+        # Of equal points there is nothing to go by, of subnormal numbers no fraction.
+        if not np.finfo(np.float64).tiny < smallest < np.inf:
+            return 0.0
         unit = 2.0 ** math.frexp(largest)[1]
         for start in range(0, len(ids), _TOGETHER):
             matrix, places = self.locate(ids[start : start + _TOGETHER])

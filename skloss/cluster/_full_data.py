@@ -3,25 +3,25 @@
 Searches that look at some of the data only still label and judge all of it.
 """
 
-import math
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import validate_data
 
 from skloss._blocks import rows_per_block
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._validation import working_dtype
 from skloss.cluster._assignment import assign, average_silhouette, total_deviation
-from skloss.cluster._base import MedoidsMixin
-from skloss.cluster._inputs import check_n_clusters
-from skloss.cluster._sources import fits_working_memory, make_source
-from skloss.kernels import StoredCandidates, check_dissimilarities, cross_distances
+from skloss.cluster._inputs import check_sum
+from skloss.cluster._sources import (
+    fits_working_memory,
+    make_source,
+    restricted_matrix,
+    restricted_rows,
+)
+from skloss.kernels import StoredCandidates, cross_distances, find_metric
 from skloss.kernels.metrics import work_threads
 
-__all__ = ["FullDataMixin", "Matrix", "Outcome", "Part", "Rows", "assign_all"]
+__all__ = ["Matrix", "Outcome", "Part", "Rows", "assign_all"]
 
 # Most points whose distances to all medoids a thread holds at once.
 _POINTS = 4096
@@ -76,6 +76,15 @@ class Rows:
     def __init__(self, X, metric, metric_params, n_jobs=None):
         self.X, self.n_points = X, X.shape[0]
         self._metric, self._params, self._n_jobs = metric, metric_params, n_jobs
+        self.is_reflexive = find_metric(metric).reflexive
+
+    def source(self, precompute="auto"):
+        """Make the source of all dissimilarities; also how they are kept."""
+        return make_source(self.X, self._metric, self._params, precompute, self._n_jobs)
+
+    def restricted(self, batch):
+        """Make the source of the dissimilarities of some samples to all."""
+        return restricted_rows(self.X, batch, self._metric, self._params, self._n_jobs)
 
     def centers(self, medoids):
         """Return what `measure` takes to measure to some of the samples."""
@@ -125,9 +134,19 @@ class Matrix:
         Most threads to use.
     """
 
+    is_reflexive = False  # the diagonal is what it is
+
     def __init__(self, D, facts, n_jobs=None):
         self.X, self.n_points, self.facts = D, D.shape[0], facts
         self._n_jobs = n_jobs
+
+    def source(self, precompute="auto"):
+        """Make the source of all dissimilarities; also how they are kept."""
+        return StoredCandidates(self.X, facts=self.facts), "given"
+
+    def restricted(self, batch):
+        """Make the source of the dissimilarities of some samples to all."""
+        return restricted_matrix(self.X, batch)
 
     def centers(self, medoids):
         """Return what `measure` takes to measure to some of the samples."""
@@ -202,13 +221,18 @@ def assign_all(data, weights, medoids, centers=None):
 
     def look_at(start, stop):
         to_medoids = data.measure(start, stop, centers).T
+        slots = np.flatnonzero((medoids >= start) & (medoids < stop))
+        here = medoids[slots] - start
+        if data.is_reflexive:  # rows of zeros have no cosine
+            to_medoids[slots, here] = 0
         own, block_weights = np.arange(start, stop), weights[start:stop]
         state = assign(to_medoids, medoids, block_weights, own)
         labels[start:stop] = state.nearest
-        here = medoids[(medoids >= start) & (medoids < stop)] - start
+        labels[medoids[slots]] = slots  # also if another medoid is nearer than 0
+        loss = check_sum(total_deviation(state))
         total = block_weights.sum()
         return (
-            total_deviation(state),
+            loss,
             total * average_silhouette(state) if total else 0.0,
             np.bincount(state.nearest, block_weights, minlength=k),
             bool((state.to_second[here] == 0).any()),
@@ -217,62 +241,7 @@ def assign_all(data, weights, medoids, centers=None):
     step = min(_POINTS, rows_per_block(k, at_least=256))
     blocks = map_row_blocks(look_at, data.n_points, step, data.n_threads(k))
     losses, silhouettes, totals, duplicates = zip(*blocks)
-    loss = sum(losses)
-    if not math.isfinite(loss):
-        raise ValueError(
-            "The dissimilarities are too large: their sum overflows. Divide them by a "
-            "constant."
-        )
+    loss = check_sum(sum(losses))
     totals = np.sum(totals, axis=0)
     silhouette = float(sum(silhouettes) / totals.sum())
     return Outcome(labels, loss, silhouette, totals, loss == 0 and any(duplicates))
-
-
-class FullDataMixin(MedoidsMixin):
-    """Estimators that assign all samples a block at a time.
-
-    A subclass has the parameters `n_clusters`, `metric`, `metric_params` and `n_jobs`.
-    """
-
-    def _check_data(self, X):
-        """Take the data of a fit, with all that the metric needs from them."""
-        if self._is_precomputed():
-            return self._check_matrix(X)
-        rows = self._validate_rows(X, reset=True)
-        check_n_clusters(self.n_clusters, rows.shape[0])
-        self._metric_params = self._prepare_metric(rows)
-        return Rows(rows, self.metric, self._metric_params, self.n_jobs)
-
-    def _check_matrix(self, D):
-        D = validate_data(self, D, dtype=None, ensure_all_finite=False)
-        facts = check_dissimilarities(D, n_jobs=self.n_jobs)
-        if facts.nonzero_diagonal:
-            warnings.warn(
-                "The diagonal of the precomputed dissimilarities is not zero: some "
-                "sample is dissimilar to itself.",
-                UserWarning,
-                stacklevel=4,
-            )
-        return Matrix(D, facts, self.n_jobs)
-
-    def _medoid_attributes(self, data, medoids):
-        """Attributes that make the estimator able to predict."""
-        attributes = {"medoid_indices_": medoids, "n_clusters_": len(medoids)}
-        if not self._is_precomputed():
-            attributes["cluster_centers_"] = data.X[medoids]
-        return attributes
-
-    def _replace_fitted(self, fitted):
-        """Set fitted attributes, and remove those of an earlier fit."""
-        if "cluster_centers_" not in fitted:
-            vars(self).pop("cluster_centers_", None)
-        vars(self).update(fitted)
-
-    def _warn_of_duplicates(self, outcome):
-        if outcome.duplicates:
-            warnings.warn(
-                f"Fewer samples are distinct than n_clusters={self.n_clusters_}: some "
-                "clusters hold their medoid and nothing else.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )

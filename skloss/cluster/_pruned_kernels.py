@@ -24,7 +24,6 @@ __all__ = [
     "compact",
     "find_touched",
     "measure",
-    "pruned_changes",
     "regroup",
     "scan_pruned",
 ]
@@ -166,8 +165,7 @@ def measure(features, y, values, start, stop, totals):
     y : ndarray of shape (n_features,)
         The candidate.
     values : ndarray of shape (n_features, n_places)
-        Points, of which those from `start` to `stop` are wanted.
-    start, stop : intp
+        Points, of which those from `start` to `stop` (intp) are wanted.
     totals : ndarray of shape (stop - start,)
         Overwritten by the distances.
     """
@@ -248,11 +246,8 @@ def pruned_changes(features, groups, scratch, j, limits, losses, changes):
 
     Parameters
     ----------
-    features : Features
-        How to compute distances.
-    groups : Groups
-        Points by clusters.
-    scratch : Scratch
+    features, groups, scratch : Features, Groups, Scratch
+        How to compute distances, points by clusters, and memory.
     j : intp
         The candidate.
     limits : ndarray of shape (k,), float64
@@ -301,15 +296,8 @@ def scan_pruned(
     Parameters
     ----------
     features, groups, scratch, losses, changes : as in `pruned_changes`
-    candidates : ndarray of shape (n_candidates,), intp
-        Which candidates to visit.
-    state : Assignment
-        Points and medoids.
-    excluded : ndarray, bool
-        Candidates that may not become medoids, or are medoids already.
-    last : intp
-        Candidate of the last swap: arriving there means that a whole round brought
-        none. -1 for none.
+    candidates, state, excluded, last : as in `skloss.cluster._swap.scan`
+        None of them is changed.
     slack : (float, float)
         Relative and absolute rounding errors that the triangle inequality may have.
 
@@ -342,6 +330,12 @@ def scan_pruned(
             if any_below(changes, -shared):
                 return start + b, lowest(changes), False, n_distances
     return candidates.size, -1, False, n_distances
+
+
+@kernel(forceinline=True)
+def _is_touched(state, row, o, slot):
+    belongs = state.nearest[o] == slot or state.second[o] == slot
+    return belongs or row[o] < state.to_second[o]
 
 
 @kernel
@@ -378,17 +372,9 @@ def find_touched(state, candidate, row, slot, touched):
             n_touched += 1
     for o in range(whole, row.size):
         touched[n_touched] = o
-        n_touched += (
-            row[o] < state.to_second[o]
-            or state.nearest[o] == slot
-            or state.second[o] == slot
-        )
+        n_touched += _is_touched(state, row, o, slot)
     # Beside duplicates even a medoid's own distance need not be the smallest.
-    if (
-        row[candidate] >= state.to_second[candidate]
-        and state.nearest[candidate] != slot
-        and state.second[candidate] != slot
-    ):
+    if not _is_touched(state, row, candidate, slot):
         touched[n_touched] = candidate
         n_touched += 1
     return n_touched
@@ -403,6 +389,15 @@ def _copy_place(groups, source, target):
     groups.weights[target] = groups.weights[source]
     for k in range(groups.values.shape[0]):
         groups.values[k, target] = groups.values[k, source]
+
+
+@kernel(forceinline=True)
+def _keep(groups, place, target, has_left):
+    """Copy a place unless its point has left; the next free place."""
+    if has_left[groups.points[place]]:
+        return target
+    _copy_place(groups, place, target)
+    return target + 1
 
 
 @kernel(forceinline=True)
@@ -426,16 +421,12 @@ def _merge(groups, features, state, i, arrivals, has_left, free):
         while place < end and (
             has_left[groups.points[place]] or groups.reach[place] >= reach
         ):
-            if not has_left[groups.points[place]]:
-                _copy_place(groups, place, target)
-                target += 1
+            target = _keep(groups, place, target, has_left)
             place += 1
         _put_point(groups, features, state, o, target)
         target += 1
     for rest in range(place, end):
-        if not has_left[groups.points[rest]]:
-            _copy_place(groups, rest, target)
-            target += 1
+        target = _keep(groups, rest, target, has_left)
     groups.begin[i], groups.size[i] = free, target - free
     groups.farthest[i] = groups.reach[free] if target > free else -np.inf
     return target

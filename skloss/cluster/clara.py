@@ -15,19 +15,19 @@ from skloss._progress import Progress
 from skloss._random import seed_from
 from skloss._refit import unchanged_if_it_fails
 from skloss._validation import check_weights, weight_unit
+from skloss.cluster._base import MedoidsMixin
 from skloss.cluster._chunks import Past, add_chunk
-from skloss.cluster._full_data import FullDataMixin, Rows
+from skloss.cluster._full_data import Rows
 from skloss.cluster._initial import INITIALISATIONS
 from skloss.cluster._inputs import check_init, check_n_clusters, check_weights_for
 from skloss.cluster._methods import METHODS, SILHOUETTE_METHODS, Settings
 from skloss.cluster._silhouette_search import check_nonnegative
 from skloss.cluster._subsamples import Plan, best_of_subsamples, objective_of
-from skloss.kernels import StoredCandidates
 
 __all__ = ["CLARA"]
 
 
-class CLARA(CallbackSupportMixin, FullDataMixin):
+class CLARA(CallbackSupportMixin, MedoidsMixin):
     r"""Clustering of very many samples around k medoids, by way of subsamples.
 
     Finds the medoids of several subsamples, as :class:`KMedoids` does, assigns all
@@ -338,7 +338,7 @@ class CLARA(CallbackSupportMixin, FullDataMixin):
         """Refuse stored dissimilarities of which no silhouette can be made."""
         by_silhouette = self.method in SILHOUETTE_METHODS
         if by_silhouette and self._is_precomputed() and data.facts.minimum < 0:
-            check_nonnegative(StoredCandidates(data.X, facts=data.facts))
+            check_nonnegative(data.source()[0])
 
     def _progress(self, given, data):
         def attributes(info):

@@ -15,11 +15,10 @@ from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._random import seed_from
 from skloss._refit import unchanged_if_it_fails
-from skloss.cluster._full_data import FullDataMixin, assign_all
+from skloss.cluster._base import MedoidsMixin
+from skloss.cluster._full_data import assign_all
 from skloss.cluster._inputs import check_n_clusters, check_weights_for, make_problem
 from skloss.cluster._random_swaps import distinct_rows, limit_of, random_swaps
-from skloss.cluster._sources import make_source
-from skloss.kernels import StoredCandidates
 
 __all__ = ["CLARANS"]
 
@@ -35,7 +34,7 @@ class _Tried(NamedTuple):
     medoids: np.ndarray
 
 
-class CLARANS(CallbackSupportMixin, FullDataMixin):
+class CLARANS(CallbackSupportMixin, MedoidsMixin):
     r"""Clustering around k medoids by randomised search.
 
     From random medoids, draws samples at random and swaps one in wherever that lowers
@@ -209,7 +208,7 @@ class CLARANS(CallbackSupportMixin, FullDataMixin):
             data = self._check_data(X)
             k = check_n_clusters(self.n_clusters, data.n_points)
             weights, unit = check_weights_for(k, sample_weight, data.n_points)
-            problem = make_problem(self._source(data), weights)
+            problem = make_problem(data.source()[0], weights)
             with self._progress(given, data) as progress:
                 candidates = self._candidates(data, problem, k)
                 best, n_distances = self._search(problem, candidates, k, progress)
@@ -231,14 +230,6 @@ class CLARANS(CallbackSupportMixin, FullDataMixin):
                 )
         self._warn_of_duplicates(outcome)
         return self
-
-    def _source(self, data):
-        if self._is_precomputed():
-            return StoredCandidates(data.X, facts=data.facts)
-        source, _ = make_source(
-            data.X, self.metric, self._metric_params, "auto", self.n_jobs
-        )
-        return source
 
     def _candidates(self, data, problem, k):
         if self._is_precomputed():

@@ -150,7 +150,7 @@ def medoid_curve(
     model._validate_params()
     # One thread: the number of threads would change the last digits.
     with one_blas_thread():
-        _, source = model._data_of(X)
+        source = model._source(model._check_data(X))
         check_n_clusters(largest, source.n_rows, "k_range")
         weights, unit = check_weights_for(largest, sample_weight, source.n_rows)
         found = list(_sweep(source, weights, numbers, max_iter, n_jobs))

@@ -3,29 +3,24 @@
 import warnings
 from numbers import Integral
 
-import numpy as np
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
-from skloss._parallel import effective_threads, one_blas_thread
+from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
-from skloss.cluster._assignment import assign, average_silhouette, total_deviation
 from skloss.cluster._base import MedoidsMixin
 from skloss.cluster._fit import fit_medoids
+from skloss.cluster._full_data import assign_all
 from skloss.cluster._initial import INITIALISATIONS
 from skloss.cluster._inputs import (
     check_n_clusters,
-    check_sum,
     check_weights_for,
 )
 from skloss.cluster._methods import METHODS, SILHOUETTE_METHODS, Settings
 from skloss.cluster._silhouette_search import check_nonnegative
-from skloss.cluster._sources import make_source, restricted_matrix, restricted_rows
-from skloss.kernels import StoredCandidates, check_dissimilarities, find_metric
 
 __all__ = ["KMedoids"]
 
@@ -278,16 +273,16 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             If `max_iter` passes were not enough, or fewer than `n_clusters` samples
             are distinct.
         """
-        data = {"X": X, "y": y, "sample_weight": sample_weight}
-        effective_threads(self.n_jobs)  # refuses 0, whatever the size of the data
+        given = {"X": X, "y": y, "sample_weight": sample_weight}
         # One thread: the number of threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
-            rows, source = self._data_of(X)
-            k = check_n_clusters(self.n_clusters, source.n_rows)
+            data = self._check_data(X)
+            k = check_n_clusters(self.n_clusters, data.n_points)
             self._check_combinations(k)
-            weights, unit = check_weights_for(k, sample_weight, source.n_rows)
+            weights, unit = check_weights_for(k, sample_weight, data.n_points)
             settings = self._settings(k, weights)
-            with self._progress(data, rows, settings) as progress:
+            source = self._source(data)
+            with self._progress(given, data, settings) as progress:
                 fit = fit_medoids(
                     source,
                     weights,
@@ -295,54 +290,28 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
                     settings,
                     self.random_state,
                     batch_size=self.batch_size,
-                    restrict=lambda batch: self._restricted(rows, batch),
+                    restrict=data.restricted,
                     bound=self.bound,
                     n_jobs=self.n_jobs,
                     callback=progress,
                 )
-                duplicates = self._keep(fit, rows, source, weights, unit)
-        self._warn(fit, progress.stopped, duplicates)
+                outcome = assign_all(data, weights, fit.medoids)
+                self._keep(fit, outcome, data, unit)
+        self._warn(fit, outcome, progress.stopped)
         return self
 
-    def _data_of(self, X):
-        """Rows as they are to be kept, or the matrix, and the dissimilarities."""
-        if self._is_precomputed():
-            return self._check_matrix(X)
-        rows = self._validate_rows(X, reset=True)
-        check_n_clusters(self.n_clusters, rows.shape[0])
-        self._metric_params = self._prepare_metric(rows)
+    def _source(self, data):
         # One batch is taken before anything is computed.
         precompute = self.precompute if self.method != "onebatch" else False
-        source, kept = make_source(
-            rows, self.metric, self._metric_params, precompute, self.n_jobs
-        )
+        source, kept = data.source(precompute)
         if self.verbose:
             name, n = type(self).__name__, source.n_rows
             print(f"[{name}] dissimilarities of {n} samples: {kept}", flush=True)
-        if self.method in SILHOUETTE_METHODS and callable(self.metric):
-            check_nonnegative(source)
-        return rows, source
-
-    def _check_matrix(self, D):
-        D = validate_data(self, D, ensure_all_finite=False)
-        facts = check_dissimilarities(D, n_jobs=self.n_jobs)
-        if facts.nonzero_diagonal:
-            warnings.warn(
-                "The diagonal of the precomputed dissimilarities is not zero: some "
-                "sample is dissimilar to itself.",
-                UserWarning,
-                stacklevel=4,
-            )
-        source = StoredCandidates(D, facts=facts)
-        if self.method in SILHOUETTE_METHODS and facts.minimum < 0:
-            check_nonnegative(source)
-        return D, source
-
-    def _restricted(self, data, batch):
-        if self._is_precomputed():
-            return restricted_matrix(data, batch)
-        params = self._metric_params
-        return restricted_rows(data, batch, self.metric, params, self.n_jobs)
+        if self.method in SILHOUETTE_METHODS:
+            negative = self._is_precomputed() and data.facts.minimum < 0
+            if negative or callable(self.metric):
+                check_nonnegative(source)
+        return source
 
     def _check_pruned(self):
         if self.method != "fasterpam":
@@ -391,45 +360,29 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             min_clusters=self.min_clusters,
         )
 
-    def _progress(self, data, rows, settings):
+    def _progress(self, given, data, settings):
         def attributes(info):
-            return self._medoid_attributes(rows, info.medoids.copy())
+            return self._medoid_attributes(data, info.medoids.copy())
 
         several = settings.n_init > 1 and isinstance(settings.init, str)
         # Each number of medoids has passes of its own.
         n_passes = None if settings.method == "dynmsc" else settings.max_iter
         return Progress(
             self,
-            **data,
+            **given,
             max_iter=settings.n_init if several else n_passes,
             verbose=self.verbose,
             attributes=attributes,
             task_name="start" if several else "pass",
         )
 
-    def _medoid_attributes(self, rows, medoids):
-        """Attributes that make the estimator able to predict."""
-        attributes = {"medoid_indices_": medoids, "n_clusters_": len(medoids)}
-        if not self._is_precomputed():
-            attributes["cluster_centers_"] = rows[medoids]
-        return attributes
-
-    def _keep(self, fit, rows, source, weights, unit):
-        """Set the fitted attributes, all at once; whether medoids are duplicates."""
-        fitted = self._medoid_attributes(rows, fit.medoids)
-        if self._is_precomputed():
-            to_medoids = source.take(fit.medoids)
-        else:
-            to_medoids = self._distances(rows, fitted["cluster_centers_"]).T
-            if find_metric(self.metric).reflexive:  # rows of zeros have no cosine
-                to_medoids[np.arange(len(fit.medoids)), fit.medoids] = 0
-        state = assign(to_medoids, fit.medoids, weights, np.arange(source.n_rows))
-        inertia = check_sum(total_deviation(state)) * unit
+    def _keep(self, fit, outcome, data, unit):
+        """Set the fitted attributes, all at once."""
         by_silhouette = self.method in SILHOUETTE_METHODS and len(fit.medoids) > 1
-        fitted |= {
-            "labels_": state.nearest,
-            "inertia_": inertia,
-            "medoid_silhouette_": average_silhouette(state),
+        fitted = self._medoid_attributes(data, fit.medoids) | {
+            "labels_": outcome.labels,
+            "inertia_": outcome.loss * unit,
+            "medoid_silhouette_": outcome.silhouette,
             "n_iter_": fit.n_iter,
             "n_swaps_": fit.n_swaps,
             "n_distances_": fit.n_distances,
@@ -443,13 +396,9 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             # Another order of summation may differ in the last digit.
             fitted["lower_bound_"] = min(fit.proof.lower * unit, fitted["inertia_"])
             fitted["gap_"] = fit.proof.gap
-        for name in _OPTIONAL - fitted.keys():  # of an earlier fit
-            vars(self).pop(name, None)
-        vars(self).update(fitted)
-        at_medoids = state.to_second[fit.medoids]
-        return fitted["inertia_"] == 0 and bool((at_medoids == 0).any())
+        self._replace_fitted(fitted, _OPTIONAL)
 
-    def _warn(self, fit, stopped, duplicates):
+    def _warn(self, fit, outcome, stopped):
         if not fit.converged and not stopped:
             what = (
                 f"did not prove its medoids optimal in {self.max_iter} parts (gap "
@@ -460,10 +409,4 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             warnings.warn(
                 f"KMedoids {what}. Raise max_iter.", ConvergenceWarning, stacklevel=3
             )
-        if duplicates:
-            warnings.warn(
-                f"Fewer samples are distinct than n_clusters={self.n_clusters_}: some "
-                "clusters hold their medoid and nothing else.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        self._warn_of_duplicates(outcome)

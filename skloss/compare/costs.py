@@ -126,6 +126,10 @@ def size_of(estimator):
     return None, None
 
 
+# Fitted attribute -> its name in tables.
+_CERTIFICATES = {"dual_gap_": "gap", "gap_": "gap", "kkt_violation_": "KKT"}
+
+
 def certificate_of(estimator):
     """Show a fitted model's own bound on its distance from the optimum.
 
@@ -140,7 +144,7 @@ def certificate_of(estimator):
         Empty when the model gives none.
     """
     model = estimator[-1] if hasattr(estimator, "steps") else estimator
-    for attribute, word in (("dual_gap_", "gap"), ("kkt_violation_", "KKT")):
+    for attribute, word in _CERTIFICATES.items():
         value = getattr(model, attribute, None)
         if value is not None and np.isscalar(value) and not _is_builtin(model):
             return f"{word} ≤ {value:.0e}" if value > 0 else f"{word} 0"

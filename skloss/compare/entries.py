@@ -18,3 +18,11 @@ register(
     {"C": np.logspace(-3, 4, 8).tolist()},
     needs="scaling",
 )
+# One clusters all rows, the other subsamples of them, as the largest tables need.
+for _name in ("KMedoids", "CLARA"):
+    register(
+        "clustering",
+        f"skloss.cluster:{_name}",
+        {"n_clusters": list(range(2, 11))},
+        needs="scaling",
+    )

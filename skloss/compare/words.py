@@ -104,14 +104,14 @@ def _two_sided(run, problem, score, ours, rival):
         return (
             f"On {problem.name} use {a}: its {score.label} of {_mean(ours, score)} "
             f"beats that of {b}, the best built-in model, by {gain} ({evidence}). "
-            + _cost(a, b, ours, rival).removesuffix(".")
+            + _cost(ours, rival).removesuffix(".")
             + _reservation(run)
         )
     if row["verdict"] == "worse":
         return (
             f"On {problem.name} use {b}: its {score.label} of {_mean(rival, score)} "
             f"beats that of {a}{'' if alone else ', the best of the others,'} by "
-            f"{gain} ({evidence}). " + _cost(a, b, ours, rival)
+            f"{gain} ({evidence}). " + _cost(ours, rival)
         )
     means = f"{score.label} {_mean(ours, score)} and {_mean(rival, score)}"
     if row["verdict"] == "tie":
@@ -161,16 +161,19 @@ def _times(*records):
     ]
 
 
-def _faster(a, b, quotient):
-    """Say which of two models is faster, ``quotient`` being a's time over b's."""
-    name, times = (a, 1 / quotient) if quotient < 1 else (b, quotient)
-    return f"{name} fits and predicts {ratio(times)[:-1]} times faster"
+def _faster(ours, rival, quotient):
+    """Say which of two models is faster, ``quotient`` being our time over theirs."""
+    record, times = (ours, 1 / quotient) if quotient < 1 else (rival, quotient)
+    # Clusters are found by the fit: there is nothing to predict.
+    predicts = not np.isnan(list(record.predict_seconds.values())).all()
+    does = "fits and predicts" if predicts else "fits"
+    return f"{record.model.name} {does} {ratio(times)[:-1]} times faster"
 
 
-def _cost(a, b, ours, rival):
+def _cost(ours, rival):
     times = _times(ours, rival)
     return (
-        f"{_faster(a, b, times[0] / times[1])} "
+        f"{_faster(ours, rival, times[0] / times[1])} "
         f"({seconds(min(times))} against {seconds(max(times))})."
     )
 
@@ -189,7 +192,7 @@ def _choice(run, score, ours, rival):
         )
     if 0.5 < quotient < 2:
         return f"They cost about the same too, so keep {b}, which you already have."
-    return f"{_faster(a, b, quotient)}, so {cheaper} is the cheaper choice."
+    return f"{_faster(ours, rival, quotient)}, so {cheaper} is the cheaper choice."
 
 
 def _skill(run, score, ours, rival):

@@ -11,14 +11,14 @@ from skloss.kernels.candidate_rows import (
 from skloss.kernels.dissimilarities import check_dissimilarities, condense, stored
 from skloss.kernels.metrics import METRICS, cross_distances, prepare
 
-__all__ = ["warmup"]
+__all__ = ["ALIASES", "PARAMS", "warmup"]
 
 # Metrics that several names share kernels with are left to the first of them.
-_ALIASES = {"l2", "cityblock", "l1"}
+ALIASES = {"l2", "cityblock", "l1"}
 # Enough columns for products by BLAS to be worth it in single precision, too.
 _MANY = 80
 # Without them these metrics share the kernels of others.
-_PARAMS = {"gower": {"categorical": [0]}, "minkowski": {"p": 3.0}}
+PARAMS = {"gower": {"categorical": [0]}, "minkowski": {"p": 3.0}}
 
 
 def warmup():
@@ -29,7 +29,7 @@ def warmup():
     list of str
         Names of the metrics.
     """
-    names = [n for n, known in METRICS.items() if known.native and n not in _ALIASES]
+    names = [n for n, known in METRICS.items() if known.native and n not in ALIASES]
     random = np.random.RandomState(0)
     for dtype in (np.float64, np.float32):
         few = random.standard_normal((12, 4)).astype(dtype)
@@ -39,14 +39,14 @@ def warmup():
             _keep(many, name)
             if METRICS[name].sparse:
                 _keep(sparse.csr_array(few), name)
-            params = prepare(name, few, _PARAMS.get(name))
+            params = prepare(name, few, PARAMS.get(name))
             cross_distances(few, few[:3], metric=name, metric_params=params)
     return names
 
 
 def _keep(X, name):
     """Compute all distances once, and keep and read them in every way."""
-    computed = ComputedCandidates(X, metric=name, metric_params=_PARAMS.get(name))
+    computed = ComputedCandidates(X, metric=name, metric_params=PARAMS.get(name))
     computed.take([3, 1])
     D = stored(computed)
     check_dissimilarities(D)

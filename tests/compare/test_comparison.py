@@ -17,9 +17,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVR
 from statsmodels.stats.multitest import multipletests
 
+from skloss.cluster import KMedoids
 from skloss.compare import InputError, compare, prepare
+from skloss.compare.costs import certificate_of
 from skloss.compare.statistics import corrected_t_test
-from skloss.compare.words import answer
+from skloss.compare.words import _faster, answer
 
 QUICK = {"baselines": ["GaussianNB", "DummyClassifier"], "n_repeats": 2, "verbose": 0}
 
@@ -355,6 +357,25 @@ def test_clusters(rng):
     )
     assert "medoid_loss" in frame
     assert len(np.unique(result.best_estimator_.fit_predict(X))) == 3
+
+
+def test_medoids_take_part(rng):
+    centres = np.repeat([[0, 0], [8, 0], [0, 8]], 30, axis=0)
+    result = run(rng.standard_normal((90, 2)) + centres)
+    frame = result.to_frame().set_index("model")
+    for name in ("KMedoids", "CLARA"):
+        assert frame.loc[name, "size"] == 3
+        assert frame.loc[name, "score"] > 0.7
+    ours, *_, rival = result._run.records
+    said = _faster(ours, rival, 0.25)  # there is nothing to predict
+    assert said == f"{ours.model.name} fits 4 times faster"
+
+
+def test_bounds_are_certificates(rng):
+    X = np.repeat([[0.0], [9.0]], 5, axis=0) + rng.standard_normal((10, 1))
+    proven = make_pipeline(StandardScaler(), KMedoids(2, bound=True)).fit(X)
+    assert certificate_of(proven).startswith("gap")
+    assert certificate_of(KMedoids(2).fit(X)) == ""
 
 
 def test_noise_is_called_noise(rng):

@@ -155,9 +155,7 @@ def _facts(comparison):
     if problem.classes is not None:
         facts.append(("Classes", _classes(problem)))
     facts += [("Note", note) for note in comparison.notes]
-    inner = (
-        "half the rows, the same" if problem.task == "clustering" else "the same folds"
-    )
+    inner = "the same rows" if problem.task == "clustering" else "the same folds"
     facts += [
         (
             "Splits",
