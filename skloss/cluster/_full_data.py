@@ -139,10 +139,13 @@ class Matrix:
     def __init__(self, D, facts, n_jobs=None):
         self.X, self.n_points, self.facts = D, D.shape[0], facts
         self._n_jobs = n_jobs
+        self._source = None
 
     def source(self, precompute="auto"):
         """Make the source of all dissimilarities; also how they are kept."""
-        return StoredCandidates(self.X, facts=self.facts), "given"
+        if self._source is None:  # to make it may mean to look for symmetry
+            self._source = StoredCandidates(self.X, n_jobs=self._n_jobs)
+        return self._source, "given"
 
     def restricted(self, batch):
         """Make the source of the dissimilarities of some samples to all."""

@@ -11,6 +11,7 @@ from skloss.cluster._assignment import (
     replace_medoid,
 )
 from skloss.cluster._swap import (
+    GROUP,
     best_swap,
     best_swap_per_slot,
     scan,
@@ -97,6 +98,7 @@ class Swapping:
         self.excluded = ~problem.allowed
         self.excluded[self.state.medoids] = True
         self.losses, self.changes = np.empty(k), np.empty(k)
+        self.group = np.empty((GROUP, k))
         self.scratch = np.empty(self.state.nearest.size, dtype=np.intp)
         self.curve = [removal_losses(self.state, self.losses)]
 
@@ -111,7 +113,7 @@ class Swapping:
 
     def arguments(self, candidates, rows):
         """Arguments that the kernels over blocks of candidates share."""
-        return rows, candidates, self.state, self.losses, self.changes, self.excluded
+        return rows, candidates, self.state, self.losses, self.group, self.excluded
 
     def swap(self, candidate, row, slot):
         """Put a candidate into a slot."""

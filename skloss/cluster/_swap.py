@@ -16,6 +16,7 @@ from skloss._simd import LANES, less_bits, prefetch, trailing_zeros
 from skloss.cluster._assignment import removal_losses, replace_medoid
 
 __all__ = [
+    "GROUP",
     "any_below",
     "best_swap",
     "best_swap_per_slot",
@@ -26,8 +27,15 @@ __all__ = [
 ]
 
 _ONE = np.uint64(1)
-# Elements between what is read and what is asked for: about 100 ns.
-_AHEAD = 4096
+# Candidates that are evaluated together while swaps are rare. They share what is read
+# of the points, and memory answers four streams faster than one.
+GROUP = 4
+# Elements between what is read and what is asked for.
+_AHEAD = 1024
+_AHEAD_OF_GROUP = 256
+# Candidates without a swap after which swaps count as rare.
+_CALM = 4
+_ROUNDING = 1e-15
 
 
 @kernel(forceinline=True)
@@ -74,6 +82,61 @@ def swap_changes(row, state, losses, changes):
         if row[o] < state.to_second[o]:
             shared += _contribute(state, row, o, changes)
     return shared
+
+
+@kernel(forceinline=True)
+def _visit(bits, start, row, state, changes):
+    """Contributions of the points whose bits are set."""
+    shared = 0.0
+    while bits:
+        o = start + trailing_zeros(bits)
+        bits &= bits - _ONE
+        shared += _contribute(state, row, o, changes)
+    return shared
+
+
+@kernel
+def _changes_of_group(rows, b, state, losses, changes, shared):
+    """Do what `swap_changes` does for GROUP candidates from `b` on."""
+    first, second, third, fourth = rows[b], rows[b + 1], rows[b + 2], rows[b + 3]
+    limits = state.to_second
+    for g in range(GROUP):
+        changes[g, :] = losses
+        shared[g] = 0.0
+    n_points = first.size
+    whole = n_points - n_points % LANES
+    for start in range(0, whole, LANES):
+        prefetch(first, start + _AHEAD_OF_GROUP)
+        prefetch(second, start + _AHEAD_OF_GROUP)
+        prefetch(third, start + _AHEAD_OF_GROUP)
+        prefetch(fourth, start + _AHEAD_OF_GROUP)
+        bits = less_bits(first, limits, start)
+        if bits:
+            shared[0] += _visit(bits, start, first, state, changes[0])
+        bits = less_bits(second, limits, start)
+        if bits:
+            shared[1] += _visit(bits, start, second, state, changes[1])
+        bits = less_bits(third, limits, start)
+        if bits:
+            shared[2] += _visit(bits, start, third, state, changes[2])
+        bits = less_bits(fourth, limits, start)
+        if bits:
+            shared[3] += _visit(bits, start, fourth, state, changes[3])
+    for g in range(GROUP):
+        row = rows[b + g]
+        for o in range(whole, n_points):
+            if row[o] < limits[o]:
+                shared[g] += _contribute(state, row, o, changes[g])
+
+
+@kernel
+def _evaluate(rows, b, together, state, losses, changes, shared):
+    """Evaluate the candidates from `b` on, GROUP of them or one; how many."""
+    if together and b + GROUP <= rows.shape[0]:
+        _changes_of_group(rows, b, state, losses, changes, shared)
+        return GROUP
+    shared[0] = swap_changes(rows[b], state, losses, changes[0])
+    return 1
 
 
 @kernel
@@ -128,8 +191,10 @@ def scan(rows, candidates, state, losses, changes, excluded, scratch, last, curv
         Which candidates these are.
     state : Assignment
         Changed in place.
-    losses, changes : ndarray of shape (k,), float64
-        Removal losses, kept up to date, and scratch.
+    losses : ndarray of shape (k,), float64
+        Removal losses, kept up to date.
+    changes : ndarray of shape (GROUP, k), float64
+        Scratch.
     excluded : ndarray, bool
         For each candidate of the source, whether it may not become a medoid; those
         that are medoids already are excluded too.
@@ -152,22 +217,27 @@ def scan(rows, candidates, state, losses, changes, excluded, scratch, last, curv
     round_ended : bool
         Whether `last` was met.
     """
-    n_swaps = 0
-    for b in range(candidates.size):
-        candidate = candidates[b]
-        if candidate == last:
-            return n_swaps, last, True
-        if excluded[candidate]:
-            continue
-        shared = swap_changes(rows[b], state, losses, changes)
-        if any_below(changes, -shared):
-            slot = lowest(changes)
+    shared = np.empty(GROUP)
+    n_swaps, b, calm = 0, 0, 0
+    while b < candidates.size:
+        n = _evaluate(rows, b, calm >= _CALM, state, losses, changes, shared)
+        for g in range(n):
+            calm += 1
+            candidate = candidates[b]
+            if candidate == last:
+                return n_swaps, last, True
+            b += 1
+            if excluded[candidate] or not any_below(changes[g], -shared[g]):
+                continue
+            slot = lowest(changes[g])
             excluded[state.medoids[slot]] = False
             excluded[candidate] = True
-            replace_medoid(state, candidate, rows[b], slot, scratch)
+            replace_medoid(state, candidate, rows[b - 1], slot, scratch)
             curve[n_swaps] = removal_losses(state, losses)
             last = candidate
             n_swaps += 1
+            calm = 0
+            break  # the rest of the group is to be evaluated anew
     return n_swaps, last, False
 
 
@@ -187,13 +257,23 @@ def best_swap(rows, candidates, state, losses, changes, excluded):
     change : float
         How much the total deviation changes; infinite if there is none.
     """
+    shared = np.empty(GROUP)
     best_candidate, best_slot, best_change = -1, -1, np.inf
-    for b in range(candidates.size):
-        if excluded[candidates[b]]:
-            continue
-        slot, change = swap_change(rows[b], state, losses, changes)
-        if change < best_change:
-            best_candidate, best_slot, best_change = candidates[b], slot, change
+    b = 0
+    while b < candidates.size:
+        n = _evaluate(rows, b, True, state, losses, changes, shared)
+        for g in range(n):
+            candidate = candidates[b + g]
+            # A quick look, with room for its rounding, spares the slow search.
+            room = _ROUNDING * (abs(best_change) + abs(shared[g]))
+            limit = best_change - shared[g] + room
+            if not excluded[candidate] and any_below(changes[g], limit):
+                slot = lowest(changes[g])
+                change = shared[g] + changes[g, slot]
+                if change < best_change:
+                    best_candidate, best_slot = candidate, slot
+                    best_change = change
+        b += n
     return best_candidate, best_slot, best_change
 
 
@@ -209,10 +289,14 @@ def best_swap_per_slot(rows, candidates, state, losses, changes, excluded, best,
     of : ndarray of shape (k,), intp
         Its candidate; updated with it.
     """
-    for b in range(candidates.size):
-        if excluded[candidates[b]]:
-            continue
-        shared = swap_changes(rows[b], state, losses, changes)
-        for i in range(changes.size):
-            if shared + changes[i] < best[i]:
-                best[i], of[i] = shared + changes[i], candidates[b]
+    shared = np.empty(GROUP)
+    b = 0
+    while b < candidates.size:
+        n = _evaluate(rows, b, True, state, losses, changes, shared)
+        for g in range(n):
+            if excluded[candidates[b + g]]:
+                continue
+            for i in range(losses.size):
+                if shared[g] + changes[g, i] < best[i]:
+                    best[i], of[i] = shared[g] + changes[g, i], candidates[b + g]
+        b += n

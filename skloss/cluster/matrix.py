@@ -138,7 +138,7 @@ def pam_build(D, n_clusters, *, sample_weight=None):
     """
     D = check_array(D, ensure_all_finite=False, input_name="D")
     facts = check_dissimilarities(D)
-    source = StoredCandidates(D, facts=facts)
+    source = StoredCandidates(D)
     n_clusters = check_n_clusters(n_clusters, source.n_rows)
     weights, _ = check_weights_for(n_clusters, sample_weight, source.n_rows)
     largest = max(abs(facts.minimum), abs(facts.maximum))

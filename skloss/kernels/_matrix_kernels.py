@@ -15,7 +15,7 @@ __all__ = [
     "copy_transposed",
     "expand_rows",
     "mirror",
-    "scan_band",
+    "scan_rows",
 ]
 
 TILE = 64
@@ -69,44 +69,29 @@ def are_mirrored(D, start, stop):
 
 
 @kernel
-def _scan_tile(D, start, stop, first, last, lows, highs, zeros):
-    # Extremes of each column of the tile, so that the loop vectorises. Only what is
-    # not finite gives other than 0 when multiplied by 0.
-    for i in range(start, stop):
-        row = D[i, first:last]
-        for j in range(row.shape[0]):
-            x = row[j]
-            lows[j] = x if x < lows[j] else lows[j]
-            highs[j] = x if x > highs[j] else highs[j]
-            zeros[j] += 0 * x
-
-
-@kernel
-def scan_band(D, start, stop):
-    """Facts of at most TILE rows from the diagonal on and of their mirror images.
-
-    Returns the least and the greatest value, whether a value is not finite, whether
-    all equal their mirror images, and the number of values other than 0 on the
-    diagonal.
-    """
-    n = D.shape[0]
+def scan_rows(D):
+    """Least and greatest value of some rows, and whether a value is not finite."""
+    # Extremes of every TILE-th value, so that the loop vectorises. Only what is not
+    # finite gives other than 0 when multiplied by 0.
     lows = np.full(TILE, D.dtype.type(np.inf))
     highs = np.full(TILE, D.dtype.type(-np.inf))
     zeros = np.zeros(TILE, D.dtype)
-    tile = np.empty((TILE, TILE), D.dtype)
-    mirrored = True
-    n_diagonal = 0
-    for i in range(start, stop):
-        n_diagonal += D[i, i] != 0
-    for first in range(start, n, TILE):
-        last = min(first + TILE, n)
-        _scan_tile(D, start, stop, first, last, lows, highs, zeros)
-        if first > start:
-            _scan_tile(D, first, last, start, stop, lows, highs, zeros)
-        if mirrored:
-            _turn(D, first, last, start, stop, tile)
-            mirrored = _count_differences(D, start, stop, first, last, tile) == 0
-    return lows.min(), highs.max(), zeros.sum() != 0, mirrored, n_diagonal
+    whole = D.shape[1] - D.shape[1] % TILE
+    for i in range(D.shape[0]):
+        row = D[i]
+        for first in range(0, whole, TILE):
+            for c in range(TILE):
+                _scan(row[first + c], c, lows, highs, zeros)
+        for j in range(whole, D.shape[1]):
+            _scan(row[j], 0, lows, highs, zeros)
+    return lows.min(), highs.max(), zeros.sum() != 0
+
+
+@kernel(forceinline=True)
+def _scan(d, c, lows, highs, zeros):
+    lows[c] = d if d < lows[c] else lows[c]
+    highs[c] = d if d > highs[c] else highs[c]
+    zeros[c] += d * zeros.dtype.type(0)
 
 
 @kernel

@@ -130,8 +130,6 @@ class StoredCandidates(CandidateRows):
     D : ndarray of shape (n_points, n_candidates)
         Dissimilarity of every point to every candidate. float16 becomes float32,
         integers and booleans float64.
-    facts : DissimilarityFacts, default=None
-        What `check_dissimilarities` found, to save another look at the matrix.
     n_jobs : int, default=None
         Most threads to use for that look.
 
@@ -149,14 +147,12 @@ class StoredCandidates(CandidateRows):
     array([[0., 5.]])
     """
 
-    def __init__(self, D, *, facts=None, n_jobs=None):
+    def __init__(self, D, *, n_jobs=None):
         dtype = working_dtype(D)
         D = np.asarray(D, dtype=dtype)
         super().__init__(D.shape[1], D.shape[0], dtype)
         self._D, self._n_jobs = D, n_jobs
-        if facts is not None:
-            self.is_symmetric = facts.symmetric
-        elif not D.T.flags.c_contiguous:
+        if not D.T.flags.c_contiguous:
             self.is_symmetric = _is_symmetric(D, n_jobs)
         by_columns = D.T.flags.c_contiguous or D.strides[0] == D.itemsize
         # Rows of candidates, unless columns of D have to be gathered.

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skloss._blocks import rows_per_block
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._validation import as_kernel_array, working_dtype
 from skloss.kernels import _matrix_kernels as passes
@@ -24,21 +25,18 @@ class DissimilarityFacts(NamedTuple):
         Smallest and largest dissimilarity.
     nonzero_diagonal : bool
         Whether some object is not at 0 from itself.
-    symmetric : bool
-        Whether the matrix equals its transpose exactly.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skloss.kernels import check_dissimilarities
-    >>> check_dissimilarities(np.array([[0.0, 2.0], [1.0, 0.0]])).symmetric
-    False
+    >>> check_dissimilarities(np.array([[0.0, 2.0], [1.0, 0.0]])).maximum
+    2.0
     """
 
     minimum: float
     maximum: float
     nonzero_diagonal: bool
-    symmetric: bool
 
 
 def check_dissimilarities(D, *, n_jobs=None):
@@ -69,7 +67,7 @@ def check_dissimilarities(D, *, n_jobs=None):
     >>> import numpy as np
     >>> from skloss.kernels import check_dissimilarities
     >>> check_dissimilarities(np.array([[0.0, 2.0], [2.0, 0.0]]))
-    DissimilarityFacts(minimum=0.0, maximum=2.0, nonzero_diagonal=False, symmetric=True)
+    DissimilarityFacts(minimum=0.0, maximum=2.0, nonzero_diagonal=False)
     """
     if len(D.shape) != 2 or D.shape[0] != D.shape[1] or D.shape[0] == 0:
         raise ValueError(
@@ -78,20 +76,20 @@ def check_dissimilarities(D, *, n_jobs=None):
     values = np.asarray(D)
     if values.T.flags.c_contiguous:
         values = values.T  # the facts of a matrix are those of its transpose
-    values = as_kernel_array(values, working_dtype(D))
-    n = len(values)
+    dtype = working_dtype(D)
     bands = map_row_blocks(
-        lambda start, stop: passes.scan_band(values, start, stop),
-        n,
-        passes.TILE,
+        lambda start, stop: passes.scan_rows(
+            as_kernel_array(values[start:stop], dtype)
+        ),
+        len(values),
+        rows_per_block(len(values), dtype.itemsize),
         threads_for(values.nbytes, n_jobs),
     )
-    lows, highs, invalid, mirrored, n_diagonal = zip(*bands)
+    lows, highs, invalid = zip(*bands)
     if any(invalid):
         _raise_for_value(D)
-    return DissimilarityFacts(
-        float(min(lows)), float(max(highs)), sum(n_diagonal) > 0, all(mirrored)
-    )
+    diagonal = np.diagonal(values).any()
+    return DissimilarityFacts(float(min(lows)), float(max(highs)), bool(diagonal))
 
 
 def _raise_for_value(D):

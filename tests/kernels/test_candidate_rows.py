@@ -143,15 +143,6 @@ def test_nothing_is_copied_that_can_be_used_as_it_is(rng):
     assert not np.shares_memory(StoredCandidates(D).rows(3, 9), D)
 
 
-def test_known_facts_are_believed(rng):
-    S = matrix(rng, symmetric=True)
-    facts = check_dissimilarities(S)
-    assert StoredCandidates(np.asfortranarray(S), facts=facts).is_symmetric is True
-    wrong = facts._replace(symmetric=False)
-    assert StoredCandidates(S, facts=wrong).is_symmetric is False
-    check_source(StoredCandidates(S, facts=wrong), S)
-
-
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [(np.float16, np.float32), (np.int8, float), (np.int64, float), (bool, float)],
@@ -185,7 +176,6 @@ def test_facts_equal_numpy(layout, n, rng):
             assert facts.minimum == A.min()
             assert facts.maximum == A.max()
             assert facts.nonzero_diagonal == A.diagonal().any()
-            assert facts.symmetric == (A.T == A).all()
         assert StoredCandidates(LAYOUTS[layout](D)).is_symmetric in (
             None,
             bool((D.T == D).all()),
@@ -272,7 +262,7 @@ def test_computed_stored_and_condensed_agree(metric, p, dtype, rng):
     assert_allclose(source.take([250, 3]), D[[250, 3]], rtol=tolerance, atol=tolerance)
     assert_allclose(squareform(condense(source)), D, rtol=tolerance, atol=tolerance)
     assert not D.diagonal().any()
-    assert check_dissimilarities(D).symmetric
+    assert StoredCandidates(np.ascontiguousarray(D)).is_symmetric
 
 
 def test_few_features_give_the_same_bits_in_any_block(rng):
