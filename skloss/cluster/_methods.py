@@ -13,7 +13,8 @@ from skloss.cluster._alternate import alternate
 from skloss.cluster._assignment import assign_points
 from skloss.cluster._build import best_single
 from skloss.cluster._initial import choose_medoids
-from skloss.cluster._pruned import PrunedCandidates, fasterpam_pruned
+from skloss.cluster._pruned import fasterpam_pruned
+from skloss.cluster._pruned_source import PrunedCandidates
 from skloss.cluster._steepest import pam
 
 __all__ = [

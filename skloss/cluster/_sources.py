@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn import get_config
 
-from skloss.cluster._pruned import PrunedCandidates
+from skloss.cluster._pruned_source import PrunedCandidates
 from skloss.kernels import (
     ComputedCandidates,
     CondensedCandidates,

@@ -14,7 +14,7 @@ from skloss.cluster import (
     pam_build,
 )
 from skloss.cluster._methods import METHODS
-from skloss.cluster._pruned import prunable_metrics
+from skloss.cluster._pruned_source import prunable_metrics
 from skloss.kernels._warmup import ALIASES, PARAMS
 from skloss.kernels._warmup import warmup as warmup_kernels
 

@@ -14,6 +14,7 @@ from skloss.cluster._assignment import assign_points, removal_losses, replace_me
 from skloss.cluster._search import Problem, fasterpam, fastpam1, fastpam2
 from skloss.cluster._steepest import pam
 from skloss.cluster._swap import swap_changes
+from skloss.cluster._tables import Tables
 from skloss.kernels import ComputedCandidates, CondensedCandidates, StoredCandidates
 
 SWAPS = [fasterpam, fastpam1, pam, fastpam2]
@@ -158,22 +159,20 @@ def test_pam_on_tables_equals_pam_without(kind, dissimilarities, problem_of):
 
 
 def test_tables_that_drifted_are_made_anew(dissimilarities, problem_of, monkeypatch):
-    from skloss.cluster import _steepest
-
     D = dissimilarities("euclidean", 200, 0)
     plain = fastpam1(problem_of(D), np.arange(12))
-    update, rebuild, rebuilt = _steepest._Tables.update, _steepest._Tables.rebuild, []
+    swap, rebuild, rebuilt = Tables.swap, Tables.rebuild, []
 
-    def spoil(tables):
-        update(tables)
-        tables.shared -= 0.5 * np.arange(len(tables.shared))
+    def spoil(tables, *arguments):
+        swap(tables, *arguments)
+        tables._shared -= 0.5 * np.arange(len(tables._shared))
 
     def count(tables):
         rebuilt.append(True)
         rebuild(tables)
 
-    monkeypatch.setattr(_steepest._Tables, "update", spoil)
-    monkeypatch.setattr(_steepest._Tables, "rebuild", count)
+    monkeypatch.setattr(Tables, "swap", spoil)
+    monkeypatch.setattr(Tables, "rebuild", count)
     tabled = pam(problem_of(D), np.arange(12))
     assert len(rebuilt) > plain.n_swaps
     assert tabled.state.medoids.tolist() == plain.state.medoids.tolist()

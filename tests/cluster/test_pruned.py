@@ -12,13 +12,13 @@ from sklearn.datasets import load_digits, make_blobs
 from skloss.cluster import KMedoids
 from skloss.cluster import _pruned as pruned
 from skloss.cluster._inputs import make_problem
-from skloss.cluster._pruned import (
+from skloss.cluster._pruned import fasterpam_pruned
+from skloss.cluster._pruned_kernels import measure
+from skloss.cluster._pruned_source import (
     PrunedCandidates,
-    fasterpam_pruned,
     prunable_metrics,
     rounding_slack,
 )
-from skloss.cluster._pruned_kernels import measure
 from skloss.cluster._search import fasterpam
 from skloss.kernels import METRICS, StoredCandidates, prepare
 from skloss.kernels import _distance_kernels as kernels
