@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skloss._parallel import effective_threads
-from skloss._validation import check_weights, working_dtype
+from skloss._validation import check_weights, weight_unit, working_dtype
 from skloss.cluster._full_data import Matrix, Rows
-from skloss.cluster._inputs import check_n_clusters
+from skloss.cluster._inputs import check_n_clusters, check_sum
 from skloss.kernels import (
     check_dissimilarities,
     cross_distances,
@@ -50,18 +50,24 @@ class MedoidsMixin(
         return tags
 
     def _is_precomputed(self):
-        return isinstance(self.metric, str) and self.metric == "precomputed"
+        return _is_precomputed(self.metric)
 
     def _validate_rows(self, X, *, reset):
-        """Rows of X in float32 or float64, dense C-ordered or CSR."""
-        find_metric(self.metric)
+        """Rows of X as the metric takes them, dense C-ordered or CSR.
+
+        After the fit it is the metric of the fit that counts.
+        """
+        metric = self.metric if reset else self._metric
+        known = find_metric(metric)
         X = validate_data(
             self,
             X,
             reset=reset,
             accept_sparse="csr",
-            ensure_all_finite="allow-nan" if self.metric == "nan_euclidean" else True,
+            ensure_all_finite="allow-nan" if metric == "nan_euclidean" else True,
         )
+        if known.boolean and X.dtype == bool:
+            return np.ascontiguousarray(X)
         if sparse.issparse(X):
             return X.astype(working_dtype(X), copy=False)
         # Conversion may overflow: it is looked for.
@@ -94,8 +100,9 @@ class MedoidsMixin(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_queries, n_features)
-            Data. If precomputed, dissimilarities to all samples of the fit
-            (n_queries, n_samples) or to the medoids alone (n_queries, n_clusters).
+            Data, measured by the metric of the fit. If precomputed, dissimilarities to
+            all samples of the fit (n_queries, n_samples) or to the medoids alone
+            (n_queries, n_clusters); where both numbers are equal, to all samples.
 
         Returns
         -------
@@ -147,7 +154,10 @@ class MedoidsMixin(
             Larger is better.
         """
         to_nearest = self._to_medoids(X).min(axis=1).astype(np.float64)
-        return -float(check_weights(sample_weight, len(to_nearest)) @ to_nearest)
+        weights = check_weights(sample_weight, len(to_nearest))
+        unit = weight_unit(weights)
+        with np.errstate(over="ignore"):  # it is looked for
+            return -float(check_sum((weights / unit @ to_nearest) * unit))
 
     @property
     def _n_features_out(self):
@@ -156,7 +166,7 @@ class MedoidsMixin(
     def _to_medoids(self, X):
         """Dissimilarities (n_queries, k) of new rows to the medoids."""
         check_is_fitted(self)
-        if self._is_precomputed():
+        if _is_precomputed(self._metric):
             return self._columns_of_medoids(X)
         rows = self._validate_rows(X, reset=False)
         return self._distances(rows, self.cluster_centers_)
@@ -168,7 +178,7 @@ class MedoidsMixin(
             centers = centers.toarray()
         params = self._metric_params
         distances = cross_distances(
-            X, centers, metric=self.metric, metric_params=params, n_jobs=self.n_jobs
+            X, centers, metric=self._metric, metric_params=params, n_jobs=self.n_jobs
         )
         if not np.isfinite(distances).all():
             raise ValueError(
@@ -190,17 +200,19 @@ class MedoidsMixin(
             )
         return np.asarray(D, dtype=working_dtype(D))
 
-    def _prepare_metric(self, X):
-        return prepare(self.metric, X, self.metric_params)
-
-    def _check_data(self, X):
+    def _check_data(self, X, sample_weight=None):
         """Take the data of a fit, with all that the metric needs from them."""
+        self._metric = self.metric
         effective_threads(self.n_jobs)  # refuses 0, whatever the size of the data
         if self._is_precomputed():
             return self._check_matrix(X)
         rows = self._validate_rows(X, reset=True)
         check_n_clusters(self.n_clusters, rows.shape[0])
-        self._metric_params = self._prepare_metric(rows)
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, rows.shape[0])
+        self._metric_params = prepare(
+            self.metric, rows, self.metric_params, sample_weight
+        )
         return Rows(rows, self.metric, self._metric_params, self.n_jobs)
 
     def _check_matrix(self, D):
@@ -232,11 +244,16 @@ class MedoidsMixin(
     def _warn_of_duplicates(self, outcome):
         if outcome.duplicates:
             warnings.warn(
-                f"Fewer samples are distinct than n_clusters={self.n_clusters_}: some "
-                "clusters hold their medoid and nothing else.",
+                f"Fewer samples are distinct than n_clusters={self.n_clusters_}, or "
+                "the search ended too early: some clusters hold their medoid and "
+                "nothing else.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+
+def _is_precomputed(metric):
+    return isinstance(metric, str) and metric == "precomputed"
 
 
 def _known(metric):

@@ -7,7 +7,6 @@ import numpy as np
 from skloss.cluster._bound import lagrangian_bound
 from skloss.cluster._exact import exact
 from skloss.cluster._inputs import check_init, check_sum, make_problem
-from skloss.cluster._lagrangian import relative_gap
 from skloss.cluster._methods import find_medoids
 from skloss.cluster._onebatch import one_batch
 from skloss.cluster._search import fasterpam
@@ -17,10 +16,13 @@ __all__ = ["Fit", "Proof", "fit_medoids"]
 
 
 class Proof(NamedTuple):
-    """What is proven: no medoids have a smaller loss than `lower`."""
+    """What is proven: no medoids have a smaller loss than `lower`.
+
+    `gap` is that of the medoids found, None where their loss is still to be computed.
+    """
 
     lower: float
-    gap: float
+    gap: float | None
 
 
 class Fit(NamedTuple):
@@ -73,7 +75,8 @@ def fit_medoids(source, weights, n_clusters, settings, random_state, **options):
         Source of random numbers.
     **options : dict
         `batch_size` ("auto" or int), `restrict` (as `one_batch` takes it), `bound`
-        (bool), `n_jobs` (int or None) and `callback` (callable or None).
+        (bool), `n_jobs` (int or None), and `callback` and `watch` (callable or None),
+        which see the passes and the parts of an exact search.
 
     Returns
     -------
@@ -100,8 +103,12 @@ def fit_medoids(source, weights, n_clusters, settings, random_state, **options):
         problem, n_clusters, inner, random_state, n_jobs=n_jobs, callback=callback
     )
     fit = _outcome(found)
+    if settings.method == "onebatch":  # from the batch's estimate to that of the whole
+        scale = weights.sum() / problem.weights.sum()
+        fit = fit._replace(curve=fit.curve * scale)
     if settings.method == "exact":
-        fit = _exactly(fit, problem, n_clusters, settings.max_iter, n_jobs)
+        limit = settings.max_iter
+        fit = _exactly(fit, problem, n_clusters, limit, n_jobs, options["watch"])
     elif options["bound"]:
         fit = fit._replace(proof=_bounded(fit, source, weights, n_clusters, n_jobs))
     return fit._replace(n_distances=n_computed(problem.source))
@@ -126,15 +133,14 @@ def _bounded(fit, source, weights, n_clusters, n_jobs):
     bound = lagrangian_bound(source, n_clusters, fit.medoids, weights, n_jobs=n_jobs)
     if _are_same(bound.medoids, fit.medoids):
         return Proof(bound.lower_bound, bound.gap)
-    # It has come upon better medoids than these.
-    return Proof(bound.lower_bound, relative_gap(bound.lower_bound, fit.curve[-1]))
+    return Proof(bound.lower_bound, None)  # it has come upon better ones
 
 
 def _are_same(medoids, others):
     return np.array_equal(np.sort(medoids), np.sort(others))
 
 
-def _exactly(fit, problem, n_clusters, max_nodes, n_jobs):
+def _exactly(fit, problem, n_clusters, max_nodes, n_jobs, watch):
     """Improve on good medoids until nothing better can exist."""
 
     def improve(medoids):
@@ -149,6 +155,7 @@ def _exactly(fit, problem, n_clusters, max_nodes, n_jobs):
         max_nodes=max_nodes,
         improve=improve if n_clusters > 1 else None,
         n_jobs=n_jobs,
+        callback=watch,
     )
     curve, medoids = fit.curve, fit.medoids
     if not _are_same(best.medoids, medoids):

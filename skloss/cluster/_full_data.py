@@ -184,7 +184,7 @@ class Outcome(NamedTuple):
     totals : ndarray of shape (k,)
         Weight of the samples assigned to each medoid.
     duplicates : bool
-        Whether some medoid equals another, though no sample is off its medoid.
+        Whether some medoid equals another.
     """
 
     labels: np.ndarray
@@ -238,7 +238,7 @@ def assign_all(data, weights, medoids, centers=None):
             loss,
             total * average_silhouette(state) if total else 0.0,
             np.bincount(state.nearest, block_weights, minlength=k),
-            bool((state.to_second[here] == 0).any()),
+            bool(((state.to_nearest == 0) & (state.to_second == 0))[here].any()),
         )
 
     step = min(_POINTS, rows_per_block(k, at_least=256))
@@ -247,4 +247,4 @@ def assign_all(data, weights, medoids, centers=None):
     loss = check_sum(sum(losses))
     totals = np.sum(totals, axis=0)
     silhouette = float(sum(silhouettes) / totals.sum())
-    return Outcome(labels, loss, silhouette, totals, loss == 0 and any(duplicates))
+    return Outcome(labels, loss, silhouette, totals, any(duplicates))

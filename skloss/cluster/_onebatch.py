@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from skloss._jit import kernel
 from skloss._validation import as_kernel_array
+from skloss.cluster._drawing import draw
 from skloss.cluster._search import Problem
 
 __all__ = ["default_batch_size", "one_batch"]
@@ -46,7 +47,8 @@ def default_batch_size(n_samples, n_clusters):
 def one_batch(problem, n_clusters, batch_size, restrict, random_state):
     """Confine the loss to a sample of reference points.
 
-    Each counts for the points that are nearer to it than to the others.
+    They are drawn in proportion to the weights, each at most once. Each counts for the
+    points that are nearer to it than to the others.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def one_batch(problem, n_clusters, batch_size, restrict, random_state):
     n_clusters : int
         Number of medoids.
     batch_size : int or "auto"
-        Number of reference points.
+        Number of reference points, at least `n_clusters`.
     restrict : callable
         ``restrict(batch)`` returns the source of the dissimilarities of some points.
     random_state : int, RandomState or None
@@ -69,8 +71,14 @@ def one_batch(problem, n_clusters, batch_size, restrict, random_state):
     n = problem.source.n_rows
     if batch_size == "auto":
         batch_size = default_batch_size(n, n_clusters)
-    drawn = check_random_state(random_state).permutation(n)[: min(n, batch_size)]
-    batch = as_kernel_array(np.sort(drawn), np.intp)
+    elif batch_size < n_clusters:
+        raise ValueError(
+            f"batch_size={batch_size} must be at least n_clusters={n_clusters}."
+        )
+    nobody = np.empty(0, dtype=np.intp)
+    random = check_random_state(random_state)
+    drawn, _, _ = draw(problem.weights, batch_size, nobody, random)
+    batch = as_kernel_array(drawn, np.intp)
     source = restrict(batch)
     totals = np.zeros(len(batch))
     for start, stop, rows in source.iterate():

@@ -61,7 +61,7 @@ class Pass(NamedTuple):
     objective: float
     n_swaps: int
     converged: bool
-    medoids: np.ndarray | None = None
+    medoids: np.ndarray
 
 
 class Search(NamedTuple):

@@ -228,7 +228,7 @@ class CLARA(CallbackSupportMixin, MedoidsMixin):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         # One thread: the number of threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
-            data = self._check_data(X)
+            data = self._check_data(X, sample_weight)
             k = check_n_clusters(self.n_clusters, data.n_points)
             weights, unit = check_weights_for(k, sample_weight, data.n_points)
             plan = self._plan(k, weights > 0)
@@ -385,7 +385,7 @@ class CLARA(CallbackSupportMixin, MedoidsMixin):
             centers, self.medoid_indices_, self.cluster_weights_, self.n_samples_seen_
         )
         rows = rows.astype(centers.dtype, copy=False)
-        return past, Rows(rows, self.metric, self._metric_params, self.n_jobs)
+        return past, Rows(rows, self._metric, self._metric_params, self.n_jobs)
 
     def _keep_chunk(self, updated, unit, first):
         past, fit = updated.past, updated.fit

@@ -205,7 +205,7 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         # One thread: the number of threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
-            data = self._check_data(X)
+            data = self._check_data(X, sample_weight)
             k = check_n_clusters(self.n_clusters, data.n_points)
             weights, unit = check_weights_for(k, sample_weight, data.n_points)
             problem = make_problem(data.source()[0], weights)

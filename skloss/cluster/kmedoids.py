@@ -3,6 +3,7 @@
 import warnings
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -15,10 +16,8 @@ from skloss.cluster._base import MedoidsMixin
 from skloss.cluster._fit import fit_medoids
 from skloss.cluster._full_data import assign_all
 from skloss.cluster._initial import INITIALISATIONS
-from skloss.cluster._inputs import (
-    check_n_clusters,
-    check_weights_for,
-)
+from skloss.cluster._inputs import check_n_clusters, check_sum, check_weights_for
+from skloss.cluster._lagrangian import relative_gap
 from skloss.cluster._methods import METHODS, SILHOUETTE_METHODS, Settings
 from skloss.cluster._silhouette_search import check_nonnegative
 
@@ -93,7 +92,8 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
         (cityblock, l1), chebyshev, minkowski with p >= 1, hamming, canberra and
         gower. The medoids are the same, up to ties within rounding.
     batch_size : int or "auto", default="auto"
-        Number of reference points of ``method="onebatch"``; 100 log(n k) by default.
+        Number of reference points of ``method="onebatch"``, at least `n_clusters`;
+        100 log(n k) by default. They are drawn in proportion to the weights.
     min_clusters : int, default=2
         Smallest number of medoids that ``method="dynmsc"`` tries.
     bound : bool, default=False
@@ -126,12 +126,15 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
     n_iter_, n_swaps_ : int
         Passes, the last one without a swap included, and swaps of the best start.
     n_distances_ : int
-        Dissimilarities that were computed; all of them if precomputed.
+        Dissimilarities that were computed to find the medoids; all of them if
+        precomputed or stored.
     init_medoid_indices_ : ndarray of shape (n_clusters,)
         Initial medoids of the best start.
     loss_curve_ : ndarray
         Objective at the start and after every swap: the deviation, or the average
-        medoid silhouette for methods that maximise it.
+        medoid silhouette for methods that maximise it. "onebatch" has the estimate
+        from its reference points, "alternate" a value for each assignment, "dynmsc"
+        one more for each number of medoids.
     k_range_, silhouette_curve_ : ndarray
         Numbers of medoids that "dynmsc" tried, and the average medoid silhouette of
         each.
@@ -276,7 +279,7 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         # One thread: the number of threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
-            data = self._check_data(X)
+            data = self._check_data(X, sample_weight)
             k = check_n_clusters(self.n_clusters, data.n_points)
             self._check_combinations(k)
             weights, unit = check_weights_for(k, sample_weight, data.n_points)
@@ -294,6 +297,7 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
                     bound=self.bound,
                     n_jobs=self.n_jobs,
                     callback=progress,
+                    watch=self._print_part if self.verbose else None,
                 )
                 outcome = assign_all(data, weights, fit.medoids)
                 self._keep(fit, outcome, data, unit)
@@ -304,7 +308,7 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
         # One batch is taken before anything is computed.
         precompute = self.precompute if self.method != "onebatch" else False
         source, kept = data.source(precompute)
-        if self.verbose:
+        if self.verbose and self.method != "onebatch":
             name, n = type(self).__name__, source.n_rows
             print(f"[{name}] dissimilarities of {n} samples: {kept}", flush=True)
         if self.method in SILHOUETTE_METHODS:
@@ -312,6 +316,17 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             if negative or callable(self.metric):
                 check_nonnegative(source)
         return source
+
+    def _print_part(self, info):
+        """Print what an exact search has reached, at times that get longer."""
+        if info.n_iter & (info.n_iter - 1) == 0:
+            print(
+                f"[KMedoids] part {info.n_iter}/{self.max_iter}  objective "
+                f"{info.objective:.10g}  lower bound {info.lower_bound:.10g}  open "
+                f"{info.n_open}",
+                flush=True,
+            )
+        return False
 
     def _check_pruned(self):
         if self.method != "fasterpam":
@@ -378,10 +393,12 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
 
     def _keep(self, fit, outcome, data, unit):
         """Set the fitted attributes, all at once."""
+        with np.errstate(over="ignore"):  # it is looked for
+            loss = check_sum(outcome.loss * unit)
         by_silhouette = self.method in SILHOUETTE_METHODS and len(fit.medoids) > 1
         fitted = self._medoid_attributes(data, fit.medoids) | {
             "labels_": outcome.labels,
-            "inertia_": outcome.loss * unit,
+            "inertia_": loss,
             "medoid_silhouette_": outcome.silhouette,
             "n_iter_": fit.n_iter,
             "n_swaps_": fit.n_swaps,
@@ -394,8 +411,9 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
             fitted["silhouette_curve_"] = fit.silhouette_curve
         if fit.proof is not None:
             # Another order of summation may differ in the last digit.
-            fitted["lower_bound_"] = min(fit.proof.lower * unit, fitted["inertia_"])
-            fitted["gap_"] = fit.proof.gap
+            lower, gap = min(fit.proof.lower * unit, loss), fit.proof.gap
+            fitted["lower_bound_"] = lower
+            fitted["gap_"] = relative_gap(lower, loss) if gap is None else gap
         self._replace_fitted(fitted, _OPTIONAL)
 
     def _warn(self, fit, outcome, stopped):

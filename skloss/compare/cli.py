@@ -29,7 +29,7 @@ examples:
 """
 _EXIT_CODES = """\
 exit codes:
-  0 done; 2 bad input; 3 some estimators failed or ran out of time;
+  0 done; 2 bad input; 3 some estimators failed or got no result in time;
   130 interrupted, what was finished is reported
 """
 # Argument of compare() -> option to blame.
@@ -139,7 +139,8 @@ def main(argv=None):
     Returns
     -------
     int
-        Exit code: 0 done; 2 bad input; 3 some estimators failed or ran out of time;
+        Exit code: 0 done; 2 bad input; 3 some estimators failed or got no result in
+        the time allowed;
         130 interrupted.
     """
     parser = _parser()

@@ -74,7 +74,7 @@ def run_compare(arguments):
     _write(arguments, comparisons, out)
     if comparisons[-1].interrupted:
         return 130
-    return 0 if all(c.complete for c in comparisons) else 3
+    return 3 if any(c.failed for c in comparisons) else 0
 
 
 def _check_combinations(arguments):

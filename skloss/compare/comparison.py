@@ -259,6 +259,15 @@ class Comparison:
         """Whether every model that takes part finished all splits."""
         return not self.unfinished()
 
+    @property
+    def failed(self):
+        """Whether a model that takes part failed, or has no result in the time."""
+        return any(
+            record.error or record.model.problem or not record.tuned
+            for record in self._run.records
+            if not record.model.problem.startswith("left out")
+        )
+
     def unfinished(self):
         """List models that failed or ran out of time, with the reason.
 

@@ -45,6 +45,15 @@ _PACKED_BYTES = 1 << 22
 _NEARBY = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
 
 
+# For which rows metrics are not defined.
+_UNDEFINED = {
+    "braycurtis": "of which the entries cancel or are all 0",
+    "correlation": "of which one is constant",
+    "dice": "that are all False",
+    "sokalsneath": "that are all False",
+}
+
+
 class Part(NamedTuple):
     """A metric over some columns.
 
@@ -162,7 +171,8 @@ class ByProducts:
         step = rows_per_block(
             len(rows), self._dtype.itemsize, n_bytes=_STRIP_BYTES, at_least=256
         )
-        with one_blas_thread():
+        # Overflow shows in the distances, where callers look for it.
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             for start in range(first, n_points, step):
                 stop = min(start + step, n_points)
                 np.matmul(rows, self._points[start:stop].T, out=out[:, start:stop])
@@ -284,7 +294,11 @@ class WithScikitLearn:
         if not np.isfinite(block).all():
             o, i = np.argwhere(~np.isfinite(block))[0]
             raise ValueError(
-                f"metric={self._metric!r} gave {block[o, i]} for a pair of rows; "
-                "distances must be finite."
+                f"metric={self._metric!r} gave {block[o, i]} for a pair of rows"
+                f"{self._reason(block[o, i])}; distances must be finite."
             )
         out[:, first:] = block.T
+
+    def _reason(self, value):
+        reason = None if callable(self._metric) else _UNDEFINED.get(self._metric)
+        return f" {reason}" if reason and np.isnan(value) else ""

@@ -46,24 +46,30 @@ def _turn(D, start, stop, first, last, tile):
 
 
 @kernel
-def _count_differences(D, start, stop, first, last, tile):
+def _count_differences(D, start, stop, first, last, tile, rounding):
     n_different = 0
     for i in range(start, stop):
         row, other = D[i, first:last], tile[i - start]
         for j in range(row.shape[0]):
-            n_different += row[j] != other[j]
+            a, b = row[j], other[j]
+            allowed = rounding * abs(a) + rounding * abs(b)
+            n_different += not abs(a - b) <= allowed
     return n_different
 
 
 @kernel
-def are_mirrored(D, start, stop):
-    """Whether D[i, j] = D[j, i] for at most TILE rows and columns from `start` on."""
+def are_mirrored(D, start, stop, rounding):
+    """Whether D[i, j] and D[j, i] agree for at most TILE rows from `start` on.
+
+    They may differ by `rounding`, of the dtype of `D`, times the sum of their absolute
+    values.
+    """
     n = D.shape[0]
     tile = np.empty((TILE, TILE), D.dtype)
     for first in range(start, n, TILE):
         last = min(first + TILE, n)
         _turn(D, first, last, start, stop, tile)
-        if _count_differences(D, start, stop, first, last, tile):
+        if _count_differences(D, start, stop, first, last, tile, rounding):
             return False
     return True
 

@@ -26,21 +26,45 @@ def check_vector(name, values, n_features):
     return values
 
 
-def _complete_weights(X, params):
+def _complete_weights(X, params, sample_weight):
     return {"w": params.get("w", np.ones(X.shape[1]))}
 
 
-def _complete_minkowski(X, params):
+def _complete_minkowski(X, params, sample_weight):
     p = params.get("p", 2.0)
     if isinstance(p, bool) or not isinstance(p, numbers.Real) or not p > 0:
         raise ValueError(f"metric_params['p'] is {p!r}; it must be a number above 0.")
     return {**params, "p": float(p)}
 
 
-def _complete_seuclidean(X, params):
+def _variances(X, sample_weight):
+    if sample_weight is None:
+        return np.var(X, axis=0, ddof=1, dtype=np.float64)
+    present = sample_weight > 0
+    rows, weights = np.asarray(X[present], np.float64), sample_weight[present]
+    squares = (rows - np.average(rows, axis=0, weights=weights)) ** 2
+    return np.average(squares, axis=0, weights=weights) * _unbiased(weights)
+
+
+def _covariance(X, sample_weight):
+    if sample_weight is None:
+        return np.atleast_2d(np.cov(np.asarray(X, np.float64).T))
+    present = sample_weight > 0
+    rows, weights = np.asarray(X[present], np.float64), sample_weight[present]
+    covariance = np.atleast_2d(np.cov(rows.T, aweights=weights, ddof=0))
+    return covariance * _unbiased(weights)
+
+
+def _unbiased(weights):
+    """What turns a mean of squares into a variance, each weight a number of rows."""
+    total = weights.sum()
+    return total / (total - 1) if total > 1 else 1.0
+
+
+def _complete_seuclidean(X, params, sample_weight):
     V = params.get("V")
     if V is None:
-        V = np.var(X, axis=0, ddof=1, dtype=np.float64)
+        V = _variances(X, sample_weight)
     V = check_vector("V", V, X.shape[1])
     if not V.all():
         raise ValueError(
@@ -50,12 +74,12 @@ def _complete_seuclidean(X, params):
     return {"V": V}
 
 
-def _complete_mahalanobis(X, params):
+def _complete_mahalanobis(X, params, sample_weight):
     n_features = X.shape[1]
     VI, V = params.get("VI"), params.get("V")
     if VI is None:
         if V is None:
-            V = np.atleast_2d(np.cov(np.asarray(X, np.float64).T))
+            V = _covariance(X, sample_weight)
         try:
             VI = np.linalg.inv(np.asarray(V, dtype=np.float64))
         except np.linalg.LinAlgError as error:
@@ -72,12 +96,17 @@ def _complete_mahalanobis(X, params):
     return {"VI": VI}
 
 
-def _complete_gower(X, params):
+def _complete_gower(X, params, sample_weight):
     n_features = X.shape[1]
+    _check_numbers(X)
     mask = _check_categorical(params.get("categorical"), n_features)
     ranges, weights = params.get("ranges"), params.get("weights")
     if ranges is None:
-        ranges = np.ptp(X, axis=0).astype(np.float64)
+        rows = X
+        if sample_weight is not None and sample_weight.any():
+            rows = X[sample_weight > 0]
+        # Not np.ptp: booleans have no differences.
+        ranges = rows.max(axis=0).astype(np.float64) - rows.min(axis=0)
         ranges[mask] = 0
     if weights is None:
         weights = np.ones(n_features)
@@ -86,6 +115,22 @@ def _complete_gower(X, params):
         "ranges": check_vector("ranges", ranges, n_features),
         "weights": check_vector("weights", weights, n_features),
     }
+
+
+def _check_numbers(X):
+    if X.dtype.kind in "biuf":
+        return
+    try:
+        if X.dtype.kind == "O":
+            X.astype(np.float64)
+            return
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        "metric='gower' takes numbers only: encode categories as numbers, for instance "
+        "by sklearn.preprocessing.OrdinalEncoder, and name their columns by "
+        "metric_params={'categorical': ...}."
+    )
 
 
 def _check_categorical(categorical, n_features):

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 
 from skloss._blocks import RowBlocks, rows_per_block
 from skloss._parallel import map_row_blocks, threads_for
@@ -29,6 +30,10 @@ __all__ = [
 _EXPANDED_BYTES = 1 << 21
 # Candidates that a thread computes at once, whatever the number of threads.
 BAND = 256
+# Rounding, in units of the last place, that does not make a matrix asymmetric: the
+# matrices of other libraries come from products, in which D[i, j] and D[j, i] are summed
+# in different orders.
+_ROUNDING = 8
 # Features from which on copying a distance is cheaper than computing it again.
 _MIRRORED_FEATURES = 32
 
@@ -121,9 +126,11 @@ class StoredCandidates(CandidateRows):
     """Rows of a dissimilarity matrix that exists already, in any memory layout.
 
     Columns of `D` that are contiguous (Fortran order) are handed out as they are. If
-    rows are, they serve as columns when the matrix is symmetric, which is checked
-    once; else blocks of columns are copied as they are asked for. The matrix itself
-    is copied only if its dtype is neither float32 nor float64.
+    rows are, they serve as columns when the matrix is symmetric up to rounding, which
+    is checked once; else blocks of columns are copied as they are asked for. Once as
+    many were copied as there are, and if the matrix fits scikit-learn's
+    ``working_memory``, all of them are copied in one go and kept. The matrix itself is
+    converted only if its dtype is neither float32 nor float64.
 
     Parameters
     ----------
@@ -131,12 +138,14 @@ class StoredCandidates(CandidateRows):
         Dissimilarity of every point to every candidate. float16 becomes float32,
         integers and booleans float64.
     n_jobs : int, default=None
-        Most threads to use for that look.
+        Most threads to use for looking at the whole matrix and copying it.
 
     Attributes
     ----------
     is_symmetric : bool or None
-        None if it was not necessary to know.
+        Whether ``D[i, j]`` and ``D[j, i]`` are equal up to rounding, that is differ
+        by at most 8 machine epsilons times the sum of their absolute values. None if
+        it was not necessary to know.
 
     Examples
     --------
@@ -157,15 +166,40 @@ class StoredCandidates(CandidateRows):
         by_columns = D.T.flags.c_contiguous or D.strides[0] == D.itemsize
         # Rows of candidates, unless columns of D have to be gathered.
         self._rows = D.T if by_columns else D if self.is_symmetric else None
+        self._turning = threading.Lock()
+        self._n_gathered = 0
 
     def _read(self, which):
+        if self._rows is None and self._D.flags.c_contiguous:
+            columns = np.arange(self.n_rows)[which]
+            if not self._turn_for(len(columns)):
+                return self._gather(columns, 1)
         if self._rows is not None:
             return as_kernel_array(self._rows[which], self.dtype)
-        if not self._D.flags.c_contiguous:
-            return as_kernel_array(self._D[:, which].T, self.dtype)
-        columns = as_kernel_array(np.arange(self.n_rows)[which], np.intp)
+        return as_kernel_array(self._D[:, which].T, self.dtype)
+
+    def _turn_for(self, n_columns):
+        """Whether all columns are at hand once `n_columns` more are asked for."""
+        with self._turning:  # who comes meanwhile waits for the copy
+            self._n_gathered += n_columns
+            many = self._n_gathered > self.n_rows  # gathering has cost one copy
+            if self._rows is None and many and _fits_working_memory(self._D.nbytes):
+                n_threads = threads_for(self._D.nbytes, self._n_jobs)
+                self._rows = self._gather(np.arange(self.n_rows), n_threads)
+            return self._rows is not None
+
+    def _gather(self, columns, n_threads):
+        D = as_kernel_array(self._D, self.dtype)
+        columns = as_kernel_array(columns, np.intp)
         out = np.empty((len(columns), self.n_columns), self.dtype)
-        passes.copy_transposed(as_kernel_array(self._D, self.dtype), columns, out)
+        map_row_blocks(
+            lambda start, stop: passes.copy_transposed(
+                D, columns[start:stop], out[start:stop]
+            ),
+            len(columns),
+            BAND,
+            n_threads,
+        )
         return as_kernel_array(out, self.dtype)
 
     def points(self, indices):
@@ -179,7 +213,8 @@ class StoredCandidates(CandidateRows):
         Returns
         -------
         ndarray of shape (len(indices), n_candidates)
-            ``D[indices]``, C-contiguous and read-only.
+            ``D[indices]``, C-contiguous and read-only; if `D` is symmetric and in
+            Fortran order, its columns, which are the same up to rounding.
         """
         if self.is_symmetric is None:  # rows that are contiguous are worth a look
             self.is_symmetric = _is_symmetric(self._D.T, self._n_jobs)
@@ -190,24 +225,33 @@ class StoredCandidates(CandidateRows):
         return as_kernel_array(by_points[indices], self.dtype)
 
 
+def _fits_working_memory(n_bytes):
+    return n_bytes <= get_config()["working_memory"] * 2**20
+
+
 def _is_symmetric(D, n_jobs):
+    """Whether D is its own transpose up to rounding."""
     n = len(D)
     if D.shape[1] != n:
         return False
+    rounding = D.dtype.type(_ROUNDING * np.finfo(D.dtype).eps)
     if not D.flags.c_contiguous:  # neither rows nor columns: in bands
-        return all(
-            np.array_equal(D[start : start + BAND], D[:, start : start + BAND].T)
-            for start in range(0, n, BAND)
-        )
+        bands = (slice(start, start + BAND) for start in range(0, n, BAND))
+        return all(_agree(D[band], D[:, band].T, rounding) for band in bands)
     view = as_kernel_array(D, D.dtype)
     differing = []  # once a band differs, the others need not be looked at
 
     def compare(start, stop):
-        if not differing and not passes.are_mirrored(view, start, stop):
+        if not differing and not passes.are_mirrored(view, start, stop, rounding):
             differing.append(start)
 
     map_row_blocks(compare, n, passes.TILE, threads_for(D.nbytes, n_jobs))
     return not differing
+
+
+def _agree(a, b, rounding):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool((abs(a - b) <= rounding * abs(a) + rounding * abs(b)).all())
 
 
 class CondensedCandidates(CandidateRows):

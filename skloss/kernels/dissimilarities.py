@@ -39,7 +39,7 @@ class DissimilarityFacts(NamedTuple):
     nonzero_diagonal: bool
 
 
-def check_dissimilarities(D, *, n_jobs=None):
+def check_dissimilarities(D, *, n_jobs=None, name="X"):
     """Check a square matrix of dissimilarities, reading it once.
 
     Parameters
@@ -50,16 +50,18 @@ def check_dissimilarities(D, *, n_jobs=None):
         copied a band at a time, other dtypes than float32 and float64 as a whole.
     n_jobs : int, default=None
         Most threads to use. It changes speed, never results.
+    name : str, default="X"
+        What messages call the matrix.
 
     Returns
     -------
     DissimilarityFacts
-        The extremes and whether diagonal and symmetry are as usual.
+        The extremes and whether the diagonal is 0.
 
     Raises
     ------
     ValueError
-        If `D` is not a square matrix or holds nan or an infinity; the message names
+        If `D` is not a square matrix or holds NaN or an infinity; the message names
         the first such value by its row and column.
 
     Examples
@@ -71,7 +73,8 @@ def check_dissimilarities(D, *, n_jobs=None):
     """
     if len(D.shape) != 2 or D.shape[0] != D.shape[1] or D.shape[0] == 0:
         raise ValueError(
-            f"A precomputed dissimilarity matrix must be square; X has shape {D.shape}."
+            f"A precomputed dissimilarity matrix must be square; {name} has shape "
+            f"{D.shape}."
         )
     values = np.asarray(D)
     if values.T.flags.c_contiguous:
@@ -87,17 +90,19 @@ def check_dissimilarities(D, *, n_jobs=None):
     )
     lows, highs, invalid = zip(*bands)
     if any(invalid):
-        _raise_for_value(D)
+        _raise_for_value(D, name)
     diagonal = np.diagonal(values).any()
     return DissimilarityFacts(float(min(lows)), float(max(highs)), bool(diagonal))
 
 
-def _raise_for_value(D):
+def _raise_for_value(D, name):
     for i, row in enumerate(D):
         bad = np.flatnonzero(~np.isfinite(row))
         if len(bad):
+            value = row[bad[0]]
+            word = "NaN" if np.isnan(value) else f"{'-' * (value < 0)}infinity"
             raise ValueError(
-                f"X[{i}, {bad[0]}] is {row[bad[0]]}; dissimilarities must be finite."
+                f"{name}[{i}, {bad[0]}] is {word}; dissimilarities must be finite."
             )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from skloss._parallel import map_row_blocks, threads_for
-from skloss._validation import working_dtype
+from skloss._validation import check_weights, working_dtype
 from skloss.kernels import _distance_kernels as kernels
 from skloss.kernels import _engines as engines
 from skloss.kernels._metric_params import COMPLETIONS, check_vector
@@ -101,7 +101,7 @@ METRICS = {
     "jaccard":        _BOOLEAN,
     "matching":       _BOOLEAN,
     "rogerstanimoto": _BOOLEAN,
-    "russellrao":     _NO_TRIANGLE,
+    "russellrao":     _NO_TRIANGLE._replace(reflexive=False),  # share not True in both
     "sokalsneath":    _BOOLEAN,
     "yule":           _NO_TRIANGLE,
 }
@@ -168,7 +168,7 @@ def find_metric(metric):
     )
 
 
-def prepare(metric, X, metric_params=None):
+def prepare(metric, X, metric_params=None, sample_weight=None):
     """Check the parameters of a metric and fix those that depend on the data.
 
     Parameters
@@ -184,6 +184,11 @@ def prepare(metric, X, metric_params=None):
         "gower": ``categorical``, a mask or indices of the columns whose values are
         only equal or not; ``ranges`` (n_features,) of the numeric columns (default:
         those of `X`); ``weights`` (n_features,) >= 0. A callable gets all of them.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How many times each row of `X` counts in what is taken from `X`: variances and
+        covariances are those of repeated rows, by the same formula where the weights
+        are not whole, that is divided by the sum of the weights less 1; or by the sum
+        itself if that is at most 1. Ranges are those of rows with a positive weight.
 
     Returns
     -------
@@ -193,7 +198,8 @@ def prepare(metric, X, metric_params=None):
     Raises
     ------
     ValueError
-        If the metric is unknown, takes no such parameter, or the parameter is wrong.
+        If the metric is unknown, takes no such parameter, or the parameter is wrong;
+        if the weights are.
 
     Examples
     --------
@@ -224,7 +230,13 @@ def prepare(metric, X, metric_params=None):
     if "w" in params:
         params["w"] = check_vector("w", params["w"], X.shape[1])
     complete = COMPLETIONS.get(metric)
-    return complete(X, params) if complete else params
+    if not complete:
+        return params
+    if sample_weight is not None:
+        sample_weight = check_weights(sample_weight, X.shape[0], allow_all_zero=True)
+        if (sample_weight == 1).all():
+            sample_weight = None
+    return complete(X, params, sample_weight)
 
 
 def engine_for(metric, params, X, dtype, *, direct=False):
@@ -304,7 +316,7 @@ def cross_distances(
     if metric_params is None:
         metric_params = prepare(metric, X)
     if find_metric(metric).boolean:
-        X, centers = X.astype(bool), centers.astype(bool)
+        X, centers = X.astype(bool, copy=False), centers.astype(bool, copy=False)
     distances = np.empty((X.shape[0], centers.shape[0]), dtype)
 
     def measure(start, stop):

@@ -291,6 +291,43 @@ def test_a_callback_can_stop_the_fit(method, iris):
     assert model.predict(iris).shape == (150,)
 
 
+@by_method
+def test_callbacks_that_score_see_a_model(method, iris):
+    """Halfway through a fit the medoids so far can predict."""
+    monitor = ScoringMonitor(scoring=None)
+    KMedoids(4, method=method, init="random", random_state=0).set_callbacks(
+        monitor
+    ).fit(iris)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("euclidean", "minkowski"),
+        ("euclidean", "hamming"),
+        ("manhattan", "euclidean"),
+        ("euclidean", "precomputed"),
+        ("precomputed", "euclidean"),
+    ],
+)
+def test_new_data_are_measured_by_the_metric_of_the_fit(before, after, iris):
+    X = pairwise_distances(iris) if before == "precomputed" else iris
+    model = KMedoids(4, metric=before).fit(X)
+    expected = model.transform(X)
+    model.set_params(metric=after, metric_params=None)
+    np.testing.assert_array_equal(model.transform(X), expected)
+
+
+def test_an_exact_search_says_how_far_it_is(capsys):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    model = KMedoids(12, method="exact", verbose=1, max_iter=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "part" in line]
+    assert lines and "lower bound" in lines[-1]
+
+
 def test_callbacks_with_a_warm_start_instead_of_starts(iris):
     model = KMedoids(8, method="pam", n_init=2, warm_start=True, init="random")
     model.set_params(random_state=0).set_callbacks(Stop(10**6)).fit(iris)
