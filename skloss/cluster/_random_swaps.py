@@ -13,7 +13,13 @@ from scipy import sparse
 
 from skloss._jit import kernel
 from skloss._validation import as_kernel_array
-from skloss.cluster._assignment import Assignment, removal_losses, replace_medoid
+from skloss.cluster._assignment import (
+    Assignment,
+    assign_points,
+    removal_losses,
+    replace_medoid,
+)
+from skloss.cluster._build import best_single
 from skloss.cluster._search import Swapping
 from skloss.cluster._sources import whole
 from skloss.cluster._swap import swap_change
@@ -216,7 +222,8 @@ def random_swaps(problem, candidates, n_clusters, limit, fast, seed):
 
     Candidates come in random order, each once before any comes again; with one slot at
     a time, the slots of a candidate come in cyclic order from a random one. So, when
-    every permutation that tries all swaps was in vain, none lowers the deviation.
+    every permutation that tries all swaps was in vain, none lowers the deviation. A
+    single medoid needs no search: the best is found by looking at all candidates.
 
     Parameters
     ----------
@@ -237,11 +244,13 @@ def random_swaps(problem, candidates, n_clusters, limit, fast, seed):
     -------
     Restart
     """
+    if n_clusters == 1:
+        return _best_of_all(problem)
     random = np.random.RandomState(seed)
     initial = random.choice(candidates, n_clusters, replace=False)
     search = _RandomSearch(problem, initial, limit)
     first_slots = None
-    if not fast or n_clusters == 1:  # one medoid has no second nearest to fall back on
+    if not fast:
         first_slots = random.randint(n_clusters, size=len(candidates))
     # Permutations that try every swap.
     n_complete = 1 if first_slots is None else n_clusters
@@ -260,6 +269,19 @@ def random_swaps(problem, candidates, n_clusters, limit, fast, seed):
         # for ever.
         n_in_vain = 0 if search.swapping.total < total else n_in_vain + 1
     return search.outcome(initial, n_iter)
+
+
+def _best_of_all(problem):
+    medoid, deviation = best_single(problem)
+    state = assign_points(problem, [medoid])
+    return Restart(
+        state=state,
+        initial=state.medoids.copy(),
+        curve=np.array([deviation]),
+        n_iter=1,
+        n_tried=int(np.count_nonzero(problem.allowed)),
+        n_distances=problem.source.n_rows * problem.source.n_columns,
+    )
 
 
 class _RandomSearch:

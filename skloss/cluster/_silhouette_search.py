@@ -99,9 +99,7 @@ class _Swapping:
     def stopped(self, n_iter, converged, callback):
         """Report a pass; whether it was the last."""
         silhouette = 1.0 - self.losses[-1] / self.total_weight
-        report = Pass(
-            n_iter, silhouette, self.n_swaps, converged, self.state.medoids
-        )
+        report = Pass(n_iter, silhouette, self.n_swaps, converged, self.state.medoids)
         return (callback is not None and callback(report)) or converged
 
     def outcome(self, n_iter, converged):

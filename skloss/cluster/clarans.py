@@ -53,7 +53,8 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
         Number of draws in a row that must be in vain to end a search. By default
         0.025 (n - k) of n samples; without `fast`, 0.0125 k (n - k) and at least 250.
         As many as there are swaps, or inf, ends it where no swap lowers the deviation
-        by more than rounding, a share of 1e-12.
+        by more than rounding, a share of 1e-12. The default is small: raise it for
+        few samples.
     fast : bool, default=True
         Whether a sample that is drawn is evaluated for all medoids at once; else for
         one at random, as in the original.
@@ -110,7 +111,8 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
     -----
     Samples are drawn without replacement: all of positive weight, in a random order,
     before any a second time. Of equal rows one is drawn, and the order depends on the
-    rows alone, so that weights mean repetition here too. A draw costs :math:`O(n)`
+    rows alone, so that weights mean repetition here too. One medoid is not searched
+    for: the best of all samples is taken. A draw costs :math:`O(n)`
     dissimilarities. All of them are stored if they fit scikit-learn's
     ``working_memory``, else computed as samples are drawn. Memory beside that:
     :math:`O(nk)` for each start that is being searched.
@@ -209,9 +211,12 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
             k = check_n_clusters(self.n_clusters, data.n_points)
             weights, unit = check_weights_for(k, sample_weight, data.n_points)
             problem = make_problem(data.source()[0], weights)
-            with self._progress(given, data) as progress:
+            n_starts = self.n_local if k > 1 else 1
+            with self._progress(given, data, n_starts) as progress:
                 candidates = self._candidates(data, problem, k)
-                best, n_distances = self._search(problem, candidates, k, progress)
+                best, n_distances = self._search(
+                    problem, candidates, k, n_starts, progress
+                )
                 medoids = best.state.medoids.copy()
                 outcome = assign_all(data, weights, medoids)
                 self._replace_fitted(
@@ -236,10 +241,10 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
             return np.flatnonzero(problem.allowed)
         return distinct_rows(data.X, problem.allowed, k)
 
-    def _search(self, problem, candidates, k, callback):
+    def _search(self, problem, candidates, k, n_starts, callback):
         """Search from all starts; the best, the first of equals, and its price."""
         random = check_random_state(self.random_state)
-        seeds = [seed_from(random) % 2**32 for _ in range(self.n_local)]
+        seeds = [seed_from(random) % 2**32 for _ in range(n_starts)]
         limit = limit_of(self.max_neighbors, len(candidates), k, self.fast)
         # Threads: the dissimilarities are shared, and kernels hold no interpreter lock.
         parallel = joblib.Parallel(
@@ -259,7 +264,7 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
                 objective=best.curve[-1],
                 of_start=start.curve[-1],
                 n_swaps=len(start.curve) - 1,
-                converged=n_done == self.n_local,
+                converged=n_done == n_starts,
                 medoids=best.state.medoids,
             )
             if callback(report):
@@ -268,14 +273,14 @@ class CLARANS(CallbackSupportMixin, MedoidsMixin):
                     starts.close()
         return best, n_distances
 
-    def _progress(self, given, data):
+    def _progress(self, given, data, n_starts):
         def attributes(info):
             return self._medoid_attributes(data, info.medoids.copy())
 
         return Progress(
             self,
             **given,
-            max_iter=self.n_local,
+            max_iter=n_starts,
             verbose=self.verbose,
             attributes=attributes,
             task_name="start",

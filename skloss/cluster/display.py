@@ -355,13 +355,16 @@ class LossCurveDisplay:
     Parameters
     ----------
     curve : ndarray of shape (n,)
-        Objective at the start and after every swap, or after every subsample.
-    steps : {"Swaps", "Subsamples"}, default="Swaps"
-        What it is drawn against.
+        Objective at the start and after every swap, or after every other step.
+    steps : str, default="Swaps"
+        What it is drawn against: "Swaps", "Subsamples" of CLARA, "Assignments" of
+        ``method="alternate"``, or "Swaps and removals" of ``method="dynmsc"``. Swaps
+        are counted from 0, the start; the others from 1.
     objective : str, default="Total deviation"
         What it is, for the axis.
     lower_bound : float, default=None
-        What no medoids can undercut, drawn if given.
+        What no medoids can undercut, drawn if given. `from_estimator` gives none for
+        ``method="onebatch"``, whose curve is an estimate that may fall below it.
     estimator_name : str, default=None
         For the legend.
 
@@ -399,7 +402,7 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, name=None, **kwargs):
-        """Plot the objective of a fit against its swaps.
+        """Plot the objective of a fit against its steps.
 
         Parameters
         ----------
@@ -429,10 +432,8 @@ class LossCurveDisplay:
             )
         display = cls(
             estimator.loss_curve_,
-            steps="Subsamples" if hasattr(estimator, "subsample_losses_") else "Swaps",
-            objective=_objective_of(estimator),
-            lower_bound=getattr(estimator, "lower_bound_", None),
             estimator_name=name_of(estimator, name),
+            **_description_of(estimator),
         )
         return display.plot(ax=ax, name=name, **kwargs)
 
@@ -460,8 +461,9 @@ class LossCurveDisplay:
             style["marker"] = "o"
         if name:
             style["label"] = name
-        # Before the first swap there is an objective, before the first subsample none.
-        steps = np.arange(len(self.curve)) + (self.steps != "Swaps")
+        # Before the first swap there is an objective, before the first subsample or
+        # assignment none.
+        steps = np.arange(len(self.curve)) + (not self.steps.startswith("Swaps"))
         (self.line_,) = self.ax_.step(steps, self.curve, **style | kwargs)
         self.bound_line_ = None
         if self.lower_bound is not None:
@@ -475,9 +477,19 @@ class LossCurveDisplay:
         return self
 
 
-def _objective_of(estimator):
-    """Name what a fit's curve holds."""
+# What curves are drawn against if not against swaps.
+_STEPS = {"alternate": "Assignments", "dynmsc": "Swaps and removals"}
+
+
+def _description_of(estimator):
+    """Say what a fit's curve holds, what it is drawn against and what bounds it."""
     method = getattr(estimator, "method", None)
+    steps = _STEPS.get(method, "Swaps")
+    if hasattr(estimator, "subsample_losses_"):
+        steps = "Subsamples"
+    objective, bound = "Total deviation", getattr(estimator, "lower_bound_", None)
     if method in SILHOUETTE_METHODS and estimator.n_clusters_ > 1:
-        return "Average medoid silhouette"
-    return "Deviation of the batch" if method == "onebatch" else "Total deviation"
+        objective = "Average medoid silhouette"
+    elif method == "onebatch":  # an estimate may fall below the bound
+        objective, bound = "Total deviation, estimated from the batch", None
+    return {"steps": steps, "objective": objective, "lower_bound": bound}

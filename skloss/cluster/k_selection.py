@@ -10,7 +10,7 @@ from skloss._parallel import one_blas_thread
 from skloss.cluster._assignment import assign_points, average_silhouette
 from skloss.cluster._build import best_single, greedy
 from skloss.cluster._fit import fit_medoids
-from skloss.cluster._inputs import check_n_clusters, check_weights_for, make_problem
+from skloss.cluster._inputs import check_weights_for, make_problem
 from skloss.cluster._methods import Settings
 from skloss.cluster.kmedoids import KMedoids
 
@@ -87,8 +87,9 @@ def medoid_curve(
         As in :class:`KMedoids`.
     metric_params : dict, default=None
         Parameters of the metric.
-    precompute : bool, "condensed" or "auto", default="auto"
-        Whether dissimilarities are stored, as in :class:`KMedoids`.
+    precompute : bool, "condensed", "pruned" or "auto", default="auto"
+        Whether dissimilarities are stored, as in :class:`KMedoids`. The sweep begins
+        as BUILD does: even with "pruned" all of them are computed more than once.
     max_iter : int, default=300
         Largest number of passes for each number of medoids.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -112,7 +113,8 @@ def medoid_curve(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` passes were not enough for some number of medoids.
+        If `max_iter` passes were not enough for some number of medoids, or fewer
+        samples are distinct.
 
     See Also
     --------
@@ -148,28 +150,44 @@ def medoid_curve(
         n_jobs=n_jobs,
     )
     model._validate_params()
+    model._check_combinations(largest)
     # One thread: the number of threads would change the last digits.
     with one_blas_thread():
         source = model._source(model._check_data(X))
-        check_n_clusters(largest, source.n_rows, "k_range")
+        if largest > source.n_rows:
+            raise ValueError(
+                f"k_range holds {largest}, more than the {source.n_rows} samples."
+            )
         weights, unit = check_weights_for(largest, sample_weight, source.n_rows)
         found = list(_sweep(source, weights, numbers, max_iter, n_jobs))
-    open_ended = [k for k, (fit, _) in zip(numbers, found) if not fit.converged]
+    _warn(numbers, found, max_iter)
+    return MedoidCurve(
+        k_range=numbers,
+        losses=np.array([fit.curve[-1] for fit, _, _ in found]) * unit,
+        silhouettes=np.array([silhouette for _, silhouette, _ in found]),
+        medoids=tuple(fit.medoids for fit, _, _ in found),
+        n_iter=np.array([fit.n_iter for fit, _, _ in found]),
+        n_swaps=np.array([fit.n_swaps for fit, _, _ in found]),
+    )
+
+
+def _warn(numbers, found, max_iter):
+    open_ended = [k for k, (fit, _, _) in zip(numbers, found) if not fit.converged]
     if open_ended:
         warnings.warn(
             f"The searches for {', '.join(map(str, open_ended))} medoids did not "
             f"converge in {max_iter} passes. Raise max_iter.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return MedoidCurve(
-        k_range=numbers,
-        losses=np.array([fit.curve[-1] for fit, _ in found]) * unit,
-        silhouettes=np.array([silhouette for _, silhouette in found]),
-        medoids=tuple(fit.medoids for fit, _ in found),
-        n_iter=np.array([fit.n_iter for fit, _ in found]),
-        n_swaps=np.array([fit.n_swaps for fit, _ in found]),
-    )
+    too_many = [k for k, (_, _, duplicates) in zip(numbers, found) if duplicates]
+    if too_many:
+        warnings.warn(
+            f"Fewer samples are distinct than {too_many[0]}, which k_range holds: some "
+            "clusters hold their medoid and nothing else.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _check_range(k_range):
@@ -188,7 +206,7 @@ def _check_range(k_range):
 
 
 def _sweep(source, weights, numbers, max_iter, n_jobs):
-    """Yield the fit and the average medoid silhouette of each number."""
+    """Yield the fit, its silhouette and whether medoids are equal, for each number."""
     problem = make_problem(source, weights)
     medoids = np.array([best_single(problem)[0]])
     for k in map(int, numbers):
@@ -204,4 +222,6 @@ def _sweep(source, weights, numbers, max_iter, n_jobs):
             callback=None,
         )
         medoids = fit.medoids
-        yield fit, average_silhouette(assign_points(problem, medoids))
+        state = assign_points(problem, medoids)
+        duplicates = fit.curve[-1] == 0 and (state.to_second[medoids] == 0).any()
+        yield fit, average_silhouette(state), duplicates

@@ -47,7 +47,23 @@ class MedoidsResult:
     lower_bound: float | None = None
 
 
-def k_medoids(D, n_clusters, *, sample_weight=None, **parameters):
+def k_medoids(
+    D,
+    n_clusters,
+    *,
+    sample_weight=None,
+    method="fasterpam",
+    init="build",
+    n_init=1,
+    max_iter=300,
+    shuffle=False,
+    batch_size="auto",
+    min_clusters=2,
+    bound=False,
+    random_state=None,
+    n_jobs=None,
+    verbose=0,
+):
     """Find k medoids of a dissimilarity matrix.
 
     The same as ``KMedoids(n_clusters, metric="precomputed", ...).fit(D)``, for those
@@ -59,13 +75,32 @@ def k_medoids(D, n_clusters, *, sample_weight=None, **parameters):
         Dissimilarity of each point (row) to each candidate medoid (column); need not
         be symmetric. float32 and float64 are not copied.
     n_clusters : int
-        Number of medoids.
+        Number of medoids; the largest one to try for ``method="dynmsc"``.
     sample_weight : array-like of shape (n,), default=None
         Weights of the points; an integer weight means repeated points.
-    **parameters : dict
-        Further parameters of :class:`KMedoids`: `method`, `init`, `n_init`,
-        `max_iter`, `shuffle`, `batch_size`, `min_clusters`, `bound`, `random_state`,
-        `n_jobs`, `verbose`.
+    method : str, default="fasterpam"
+        How to search: any method of :class:`KMedoids`, which explains them.
+    init : str or array-like of shape (n_clusters,), default="build"
+        Initial medoids: "build", "lab", "k-medoids++", "random", "first" or indices.
+    n_init : int, default=1
+        Number of starts, of which the best result is kept.
+    max_iter : int, default=300
+        Largest number of passes from each start; for ``method="exact"`` also of parts
+        that branch and bound looks at.
+    shuffle : bool, default=False
+        Whether eager methods visit the points in random order.
+    batch_size : int or "auto", default="auto"
+        Number of reference points of ``method="onebatch"``.
+    min_clusters : int, default=2
+        Smallest number of medoids that ``method="dynmsc"`` tries.
+    bound : bool, default=False
+        Whether to bound the least possible deviation from below.
+    random_state : int, RandomState instance or None, default=None
+        For random starts, orders and samples.
+    n_jobs : int, default=None
+        Largest number of threads. It changes speed, never results.
+    verbose : int, default=0
+        Print a line for each pass, or each start if there are several.
 
     Returns
     -------
@@ -76,9 +111,7 @@ def k_medoids(D, n_clusters, *, sample_weight=None, **parameters):
     Raises
     ------
     ValueError
-        As :meth:`KMedoids.fit`.
-    TypeError
-        If `parameters` has a name that KMedoids does not take.
+        As :meth:`KMedoids.fit`, where `D` is called X.
 
     Examples
     --------
@@ -89,7 +122,21 @@ def k_medoids(D, n_clusters, *, sample_weight=None, **parameters):
     >>> result.medoids, result.labels, result.loss
     (array([1, 4]), array([0, 0, 0, 1, 1, 1]), 4.0)
     """
-    model = KMedoids(n_clusters, metric="precomputed", **parameters)
+    model = KMedoids(
+        n_clusters,
+        metric="precomputed",
+        method=method,
+        init=init,
+        n_init=n_init,
+        max_iter=max_iter,
+        shuffle=shuffle,
+        batch_size=batch_size,
+        min_clusters=min_clusters,
+        bound=bound,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
     model.fit(D, sample_weight=sample_weight)
     return MedoidsResult(
         medoids=model.medoid_indices_,
@@ -120,7 +167,9 @@ def pam_build(D, n_clusters, *, sample_weight=None):
     Returns
     -------
     ndarray of shape (n_clusters,)
-        Indices in order of choice, the lowest of equals first.
+        Distinct indices in order of choice, the lowest of equals first. There are
+        always as many as asked for: when no point lowers the deviation any more, the
+        lowest unused ones of positive weight follow.
 
     Raises
     ------
@@ -137,7 +186,7 @@ def pam_build(D, n_clusters, *, sample_weight=None):
     array([2, 4, 0])
     """
     D = check_array(D, ensure_all_finite=False, input_name="D")
-    facts = check_dissimilarities(D)
+    facts = check_dissimilarities(D, name="D")
     source = StoredCandidates(D)
     n_clusters = check_n_clusters(n_clusters, source.n_rows)
     weights, _ = check_weights_for(n_clusters, sample_weight, source.n_rows)

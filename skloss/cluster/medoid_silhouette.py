@@ -53,8 +53,8 @@ def medoid_silhouette_samples(
     ------
     ValueError
         If there are fewer than 2 medoids, if indices are no integers, repeated or out
-        of range, if the metric is unknown, or if values are nan, infinite or, for
-        dissimilarities, negative.
+        of range, if the metric is unknown, or if values are nan (unless `metric` is
+        "nan_euclidean"), infinite or, for dissimilarities, nan or negative.
 
     See Also
     --------
@@ -75,7 +75,13 @@ def medoid_silhouette_samples(
     array([1.        , 0.66666667, 0.        , 1.        ])
     """
     precomputed = isinstance(metric, str) and metric == "precomputed"
-    X = check_array(X, accept_sparse=False if precomputed else "csr", dtype=_NUMBERS)
+    may_miss = isinstance(metric, str) and metric == "nan_euclidean"
+    X = check_array(
+        X,
+        accept_sparse=False if precomputed else "csr",
+        dtype=_NUMBERS,
+        ensure_all_finite="allow-nan" if may_miss else True,
+    )
     n_samples = X.shape[0]
     if medoids is not None:
         medoids = _check_medoids(medoids, X.shape[1] if precomputed else n_samples)
@@ -161,8 +167,8 @@ def _check_medoids(medoids, n_candidates):
     medoids = np.asarray(medoids)
     if medoids.ndim != 1 or medoids.dtype.kind not in "iu":
         raise ValueError(
-            "medoids must be a one-dimensional array of integer indices; got "
-            f"{medoids.ndim} dimensions of dtype {medoids.dtype}."
+            "medoids must hold integers, the indices of the medoids, in one dimension; "
+            f"got an array of {medoids.dtype} of shape {medoids.shape}."
         )
     if len(medoids) < 2:
         raise ValueError(
@@ -171,7 +177,8 @@ def _check_medoids(medoids, n_candidates):
     outside = medoids[(medoids < 0) | (medoids >= n_candidates)]
     if len(outside):
         raise ValueError(
-            f"medoids holds {outside[0]}; indices must be from 0 to {n_candidates - 1}."
+            f"medoids holds {outside[0]}, which is not an index from 0 to "
+            f"{n_candidates - 1}."
         )
     values, counts = np.unique(medoids, return_counts=True)
     if len(values) < len(medoids):

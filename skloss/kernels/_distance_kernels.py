@@ -258,11 +258,14 @@ def _square_from_product(products, norm, norms, nearby):
     """Squared distances in place of products; how many of them are nearly 0."""
     n_near = 0
     zero = products.dtype.type(0)  # a plain 0, or 2, would make it all float64
+    infinity = products.dtype.type(np.inf)
     for o in range(products.shape[0]):
         sizes = norm + norms[o]
         square = sizes - (products[o] + products[o])
         n_near += square < nearby * sizes
-        products[o] = square if square > zero else zero
+        # Not a number: infinity less infinity, of norms that overflowed.
+        least = zero if square <= zero else infinity
+        products[o] = square if square > zero else least
     return n_near
 
 

@@ -56,7 +56,7 @@ def _covariance(X, sample_weight):
 
 
 def _unbiased(weights):
-    """What turns a mean of squares into a variance, each weight a number of rows."""
+    """Return what makes a mean of squares a variance if weights count rows."""
     total = weights.sum()
     return total / (total - 1) if total > 1 else 1.0
 
@@ -105,8 +105,9 @@ def _complete_gower(X, params, sample_weight):
         rows = X
         if sample_weight is not None and sample_weight.any():
             rows = X[sample_weight > 0]
-        # Not np.ptp: booleans have no differences.
-        ranges = rows.max(axis=0).astype(np.float64) - rows.min(axis=0)
+        if rows.dtype == bool:  # these have no differences
+            rows = rows.astype(np.float64)
+        ranges = np.ptp(rows, axis=0).astype(np.float64)
         ranges[mask] = 0
     if weights is None:
         weights = np.ones(n_features)

@@ -51,5 +51,7 @@ def _keep(X, name):
     D = stored(computed)
     check_dissimilarities(D)
     StoredCandidates(D)
-    StoredCandidates(np.array(D[:, ::-1], order="C")).points(np.arange(2))
+    turned = StoredCandidates(np.array(D[:, ::-1], order="C"))
+    turned.points(np.arange(2))
+    turned.take([3, 1])
     CondensedCandidates(condense(computed), len(D)).take([3, 1])

@@ -30,10 +30,12 @@ __all__ = [
 _EXPANDED_BYTES = 1 << 21
 # Candidates that a thread computes at once, whatever the number of threads.
 BAND = 256
-# Rounding, in units of the last place, that does not make a matrix asymmetric: the
-# matrices of other libraries come from products, in which D[i, j] and D[j, i] are summed
-# in different orders.
+# Rounding, in machine epsilons, that does not make a matrix asymmetric: in those that
+# come from products, D[i, j] and D[j, i] may be summed in different orders.
 _ROUNDING = 8
+# Share of the columns that may be gathered before all are copied: little is lost if no
+# more are asked for, much is saved if every pass asks for all.
+_GATHERED = 1 / 8
 # Features from which on copying a distance is cheaper than computing it again.
 _MIRRORED_FEATURES = 32
 
@@ -127,10 +129,10 @@ class StoredCandidates(CandidateRows):
 
     Columns of `D` that are contiguous (Fortran order) are handed out as they are. If
     rows are, they serve as columns when the matrix is symmetric up to rounding, which
-    is checked once; else blocks of columns are copied as they are asked for. Once as
-    many were copied as there are, and if the matrix fits scikit-learn's
-    ``working_memory``, all of them are copied in one go and kept. The matrix itself is
-    converted only if its dtype is neither float32 nor float64.
+    is checked once; else blocks of columns are copied as they are asked for. After an
+    eighth of the columns, all are copied once, to be kept, if the matrix is in C order
+    and fits scikit-learn's ``working_memory``. Dtypes other than float32 and float64
+    are converted, which takes a copy, too.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ class StoredCandidates(CandidateRows):
         """Whether all columns are at hand once `n_columns` more are asked for."""
         with self._turning:  # who comes meanwhile waits for the copy
             self._n_gathered += n_columns
-            many = self._n_gathered > self.n_rows  # gathering has cost one copy
+            many = self._n_gathered > _GATHERED * self.n_rows
             if self._rows is None and many and _fits_working_memory(self._D.nbytes):
                 n_threads = threads_for(self._D.nbytes, self._n_jobs)
                 self._rows = self._gather(np.arange(self.n_rows), n_threads)

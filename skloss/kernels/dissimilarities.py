@@ -100,7 +100,9 @@ def _raise_for_value(D, name):
         bad = np.flatnonzero(~np.isfinite(row))
         if len(bad):
             value = row[bad[0]]
-            word = "NaN" if np.isnan(value) else f"{'-' * (value < 0)}infinity"
+            word = (
+                "NaN" if np.isnan(value) else "infinity" if value > 0 else "-infinity"
+            )
             raise ValueError(
                 f"{name}[{i}, {bad[0]}] is {word}; dissimilarities must be finite."
             )

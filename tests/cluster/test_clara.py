@@ -362,7 +362,7 @@ def test_bad_dissimilarities(rng):
         CLARA(3, metric=lambda x, y: x[0] - y[0], method="fastermsc").fit(D[:, :2])
     with pytest.warns(UserWarning, match="diagonal"):
         CLARA(3, metric="precomputed").fit(D + 1)
-    with pytest.raises(ValueError, match=r"X\[1, 2\] is nan"):
+    with pytest.raises(ValueError, match=r"X\[1, 2\] is NaN"):
         D[1, 2] = np.nan
         CLARA(3, metric="precomputed").fit(D)
     with pytest.raises(ValueError, match="overflow"):

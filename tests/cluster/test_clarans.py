@@ -55,6 +55,23 @@ def test_unlimited_search_ends_at_a_local_optimum(rng, fast, k, stored):
     assert model.n_neighbors_tried_ >= n_swaps
 
 
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("fast", [True, False])
+def test_one_medoid_is_the_best(rng, fast, stored, capsys):
+    X, weights = rng.standard_normal((60, 3)), rng.integers(0, 3, 60)
+    model = CLARANS(1, max_neighbors=1, n_local=3, fast=fast, verbose=1)
+    with config_context(working_memory=1024 if stored else 0.001):
+        model.fit(X, sample_weight=weights)
+    deviations = np.where(weights > 0, weights @ cdist(X, X), np.inf)
+    assert model.medoid_indices_.tolist() == [deviations.argmin()]
+    assert model.inertia_ == pytest.approx(deviations.min(), rel=1e-12)
+    assert model.loss_curve_ == pytest.approx([deviations.min()], rel=1e-12)
+    assert (model.n_iter_, model.n_swaps_) == (1, 0)
+    assert model.n_neighbors_tried_ == np.count_nonzero(weights)
+    assert model.n_distances_ == 60 * 60
+    assert "start 1/1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_asymmetric_dissimilarities(rng, fast):
     D = rng.random((80, 80))
@@ -228,6 +245,16 @@ def test_distinct_rows(rng, form, dtype):
     more = random_swaps.distinct_rows(form(X), allowed, len(expected) + 5)
     assert len(set(more)) == len(expected) + 5
     assert allowed[more].all()
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("shape", [(30, 3), (30, 1), (1, 3), (1, 1)])
+def test_keys_of_rows_overflow_silently(rng, form, shape):
+    X = form(rng.standard_normal(shape))
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        found = random_swaps.distinct_rows(X, np.ones(shape[0], dtype=bool), 1)
+    assert sorted(found) == list(range(shape[0]))
 
 
 def test_samples_without_weight_are_no_medoids(blobs):

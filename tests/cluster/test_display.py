@@ -169,6 +169,31 @@ class TestLossCurve:
         assert display.bound_line_.get_ydata()[0] == model.lower_bound_
         assert display.ax_.get_ylabel() == "Total deviation"
 
+    def test_a_batch_only_estimates_the_deviation(self):
+        model = KMedoids(3, method="onebatch", batch_size=30, bound=True,
+                         random_state=0).fit(X)  # fmt: skip
+        assert model.lower_bound_ <= model.inertia_
+        display = LossCurveDisplay.from_estimator(model)
+        assert display.ax_.get_ylabel() == "Total deviation, estimated from the batch"
+        assert display.bound_line_ is None
+        assert len(display.ax_.lines) == 1
+
+    def test_alternating_counts_assignments(self):
+        model = KMedoids(6, method="alternate", init="first").fit(X)
+        assert model.n_swaps_ + 1 != len(model.loss_curve_)
+        display = LossCurveDisplay.from_estimator(model)
+        assert display.ax_.get_xlabel() == "Assignments"
+        steps = display.line_.get_xdata().tolist()
+        assert steps == list(range(1, len(model.loss_curve_) + 1))
+
+    def test_removals_are_steps_of_dynmsc(self):
+        model = KMedoids(6, method="dynmsc", init="first").fit(X)
+        display = LossCurveDisplay.from_estimator(model)
+        assert display.ax_.get_xlabel() == "Swaps and removals"
+        # From the start on, and with one removal between two numbers of medoids.
+        last = model.n_swaps_ + len(model.k_range_) - 1
+        assert display.line_.get_xdata().tolist() == list(range(last + 1))
+
     def test_no_swap_is_a_point(self):
         model = KMedoids(1).fit(X)
         display = LossCurveDisplay.from_estimator(model)

@@ -1,5 +1,7 @@
 """Sweeps over numbers of medoids, against brute force and separate fits."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -129,12 +131,38 @@ def test_scale_of_the_weights(rng):
         ([True], "integer"),
         ([2, 3, 2], "2 more than once"),
         ([0, 1], "holds 0"),
-        ([2, 31], "k_range=31"),
+        ([2, 31], "k_range holds 31, more than the 30 samples"),
     ],
 )
 def test_wrong_ranges(rng, k_range, message):
     with pytest.raises(ValueError, match=message):
         medoid_curve(rng.standard_normal((30, 2)), k_range)
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+def test_more_medoids_than_distinct_samples(rng, precompute):
+    X = np.repeat(rng.standard_normal((3, 2)), 10, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        medoid_curve(X, [1, 2, 3], precompute=precompute)
+    with pytest.warns(ConvergenceWarning, match="distinct than 4, which") as caught:
+        curve = medoid_curve(X, [2, 4, 6], precompute=precompute)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert [len(set(medoids.tolist())) for medoids in curve.medoids] == [2, 4, 6]
+
+
+def test_pruned(rng):
+    X = rng.standard_normal((200, 2))
+    curve = medoid_curve(X, [3, 8], precompute="pruned")
+    expected = medoid_curve(X, [3, 8])
+    np.testing.assert_allclose(curve.losses, expected.losses, rtol=1e-12)
+    assert all(map(np.array_equal, curve.medoids, expected.medoids))
+    with pytest.raises(ValueError, match="precompute='pruned' computes distances"):
+        medoid_curve(pairwise_distances(X), [3], metric="precomputed",
+                     precompute="pruned")  # fmt: skip
+    with pytest.raises(ValueError, match="cosine"):
+        medoid_curve(X, [3], metric="cosine", precompute="pruned")
 
 
 def test_wrong_parameters(rng):

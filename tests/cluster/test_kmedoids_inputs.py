@@ -155,9 +155,9 @@ def test_bad_rows(data, error, message):
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        (with_value(D, np.nan), ValueError, r"X\[3, 2\] is nan"),
-        (with_value(D, -np.inf), ValueError, r"X\[3, 2\] is -inf"),
-        (D[:100], ValueError, r"square; X has shape \(100, 150\)"),
+        (with_value(D, np.nan), ValueError, r"[XD]\[3, 2\] is NaN"),
+        (with_value(D, -np.inf), ValueError, r"[XD]\[3, 2\] is -inf"),
+        (D[:100], ValueError, r"square; [XD] has shape \(100, 150\)"),
         (D[0], ValueError, "2D array"),
         (np.empty((0, 0)), ValueError, "0 sample"),
         (D + 1j, ValueError, "Complex"),
@@ -395,7 +395,7 @@ def test_one_outlier_far_away():
 
 
 @by_init
-@pytest.mark.parametrize("batch_size", [1, 2, 7, 150, 1000])
+@pytest.mark.parametrize("batch_size", [6, 7, 150, 1000])
 def test_one_batch_of_any_size(init, batch_size):
     weights = np.arange(150) % 3
     for w in (None, weights):

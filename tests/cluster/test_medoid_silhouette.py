@@ -7,7 +7,9 @@ import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import nan_euclidean_distances
 
+from skloss.cluster import KMedoids
 from skloss.cluster.medoid_silhouette import (
     medoid_silhouette_samples,
     medoid_silhouette_score,
@@ -79,6 +81,26 @@ def test_metrics(rng, metric, params):
     np.testing.assert_allclose(samples, by_definition(D), rtol=0, atol=1e-7)
 
 
+def test_missing_values_of_a_metric_that_takes_them(rng):
+    X, medoids = rng.standard_normal((40, 4)), [3, 30, 11]
+    X[range(40), rng.integers(0, 4, 40)] = np.nan
+    X[medoids] = rng.standard_normal((3, 4))
+    D = nan_euclidean_distances(X, X[medoids])
+    D[medoids, range(3)] = 0  # rounding
+    samples = medoid_silhouette_samples(X, medoids, metric="nan_euclidean")
+    np.testing.assert_allclose(samples, by_definition(D), rtol=0, atol=1e-12)
+    score = medoid_silhouette_score(X, medoids, metric="nan_euclidean")
+    assert score == pytest.approx(samples.mean(), rel=1e-12)
+    model = KMedoids(3, metric="nan_euclidean", init=medoids, max_iter=300).fit(X)
+    score = medoid_silhouette_score(X, model.medoid_indices_, metric="nan_euclidean")
+    assert model.medoid_silhouette_ == pytest.approx(score, rel=1e-12)
+    with pytest.raises(ValueError, match="NaN"):
+        medoid_silhouette_samples(X, medoids)
+    X[5] = np.nan  # shares no column with any medoid
+    with pytest.raises(ValueError, match="gave nan for a pair of rows"):
+        medoid_silhouette_samples(X, medoids, metric="nan_euclidean")
+
+
 def test_sparse_and_frames_are_as_dense(rng):
     X = rng.standard_normal((60, 5)) * (rng.random((60, 5)) < 0.5)
     medoids = [5, 50, 31]
@@ -128,12 +150,12 @@ D = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]])
     "X, medoids, options, message",
     [
         (D, [0], {}, "at least 2 medoids; got 1"),
-        (D, [0, 3], {}, "medoids holds 3; indices must be from 0 to 2"),
+        (D, [0, 3], {}, "medoids holds 3, which is not an index from 0 to 2"),
         (D, [-1, 1], {}, "medoids holds -1"),
         (D, [1, 2, 1], {}, "medoids holds 1 more than once"),
-        (D, [0.0, 1.0], {}, "integer indices; got 1 dimensions of dtype float64"),
-        (D, [True, False], {}, "dtype bool"),
-        (D, [[0, 1]], {}, "got 2 dimensions"),
+        (D, [0.0, 1.0], {}, r"integers, .* an array of float64 of shape \(2,\)"),
+        (D, [True, False], {}, "array of bool"),
+        (D, [[0, 1]], {}, r"shape \(1, 2\)"),
         (D, None, {}, "metric is 'euclidean'"),
         (D, [0, 1], {"metric": "nearby"}, "nearby"),
         (D[:, :1], None, {"metric": "precomputed"}, "X has 1 column"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist, pdist, squareform
+from sklearn import config_context
 from sklearn.metrics import pairwise_distances
 
 from skloss.kernels import (
@@ -143,6 +144,73 @@ def test_nothing_is_copied_that_can_be_used_as_it_is(rng):
     assert not np.shares_memory(StoredCandidates(D).rows(3, 9), D)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", ["C", "strided"])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_rounding_does_not_make_asymmetric(scale, layout, dtype, rng):
+    """One unit in the last place does not, 100 of them in one place do."""
+    D = matrix(rng, 200, symmetric=True, dtype=dtype) * dtype(scale)
+    above = np.triu(rng.random(D.shape) < 0.5)
+    D[above] = np.nextafter(D[above], dtype(np.inf))
+    kept = LAYOUTS[layout](D)
+    source = StoredCandidates(kept)
+    assert (D != D.T).any()
+    assert source.is_symmetric is True
+    assert np.shares_memory(source.rows(3, 9), kept) == (layout == "C")
+    assert_allclose(source.rows(0, 200), D.T, rtol=4 * np.finfo(dtype).eps)
+    assert_array_equal(source.points([5, 3]), D[[5, 3]])
+    D[190, 3] += 100 * np.spacing(D[190, 3])
+    source = StoredCandidates(LAYOUTS[layout](D))
+    assert source.is_symmetric is False
+    assert_array_equal(source.rows(0, 200), D.T)
+
+
+def test_distances_of_scikit_learn_are_symmetric(rng):
+    D = pairwise_distances(rng.standard_normal((300, 50)))
+    assert (D != D.T).any()
+    assert StoredCandidates(D).is_symmetric is True
+
+
+@pytest.mark.parametrize("n", [5, 64, 700])
+def test_columns_that_are_asked_for_often_are_copied_once(n, rng):
+    D = matrix(rng, n, m=n + 3)
+    before = D.copy()
+    source = StoredCandidates(D)
+    assert not np.shares_memory(source.take([1]), source.take([1]))
+    for _ in range(2):
+        check_source(source, D)
+    assert np.shares_memory(source.rows(2, 4), source.take([3]))
+    assert not np.shares_memory(source.rows(2, 4), D)
+    assert np.shares_memory(source.points([3]), D)
+    assert source.is_symmetric is False
+    assert_array_equal(D, before)
+
+
+def test_columns_are_not_copied_beyond_working_memory(rng):
+    D = matrix(rng, 400)
+    with config_context(working_memory=1):
+        source = StoredCandidates(D)
+        for _ in range(3):
+            assert_array_equal(source.rows(0, 400), D.T)
+        assert not np.shares_memory(source.rows(2, 4), source.rows(2, 4))
+
+
+def test_several_threads_may_ask_for_the_copy(rng):
+    D = matrix(rng, 600)
+    source = StoredCandidates(D)
+    got = [None] * 6
+
+    def ask(i):
+        got[i] = source.rows(100 * i, 100 * i + 100)
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_array_equal(np.concatenate(got), D.T)
+
+
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [(np.float16, np.float32), (np.int8, float), (np.int64, float), (bool, float)],
@@ -188,8 +256,11 @@ def test_the_culprit_is_named(layout, value, rng):
     for i, j in ((0, 0), (149, 3), (3, 149), (140, 141), (77, 77)):
         D = matrix(rng)
         D[i, j] = value
-        with pytest.raises(ValueError, match=rf"X\[{i}, {j}\] is {value}"):
+        word = {"nan": "NaN", "inf": "infinity", "-inf": "-infinity"}[str(value)]
+        with pytest.raises(ValueError, match=rf"X\[{i}, {j}\] is {word};"):
             check_dissimilarities(LAYOUTS[layout](D))
+        with pytest.raises(ValueError, match=rf"^D\[{i}, {j}\] is {word};"):
+            check_dissimilarities(LAYOUTS[layout](D), name="D")
 
 
 def test_the_largest_numbers_are_finite():
@@ -199,8 +270,8 @@ def test_the_largest_numbers_are_finite():
 
 @pytest.mark.parametrize("shape", [(3, 4), (3,), (2, 2, 2), (0, 0)])
 def test_what_is_not_square_is_refused(shape):
-    with pytest.raises(ValueError, match="must be square"):
-        check_dissimilarities(np.ones(shape))
+    with pytest.raises(ValueError, match="must be square; D has shape"):
+        check_dissimilarities(np.ones(shape), name="D")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -49,9 +49,36 @@ def test_equals_scikit_learn(metric, rng):
     got = rows_of(X, metric)
     expected = pairwise_distances(X, metric=metric)
     assert got.dtype == np.float64
-    np.fill_diagonal(expected, 0)
-    assert not got.diagonal().any()
+    if metric == "russellrao":  # scikit-learn sets the diagonal to 0
+        np.fill_diagonal(expected, 1 - X.mean(axis=1))
+    if METRICS[metric].reflexive:
+        np.fill_diagonal(expected, 0)
+        assert not got.diagonal().any()
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", [m for m in METRICS if m != "gower"])
+def test_rows_are_at_zero_from_equal_rows_where_the_table_says_so(metric, rng):
+    """By SciPy, which computes them from the differences of the two rows."""
+    if metric == "nan_euclidean":
+        metric = "euclidean"
+    for dtype in (float, bool):
+        X = data_for(metric, rng)
+        if metric == "haversine":
+            distances = pairwise_distances(X, X.copy(), metric=metric).diagonal()
+        else:
+            X = np.c_[X, rng.random(len(X)) < 0.5, np.zeros(len(X))].astype(dtype)
+            X[:, 0] = rng.random(len(X)) + 0.5  # neither constant nor all False
+            name = {"manhattan": "cityblock", "l1": "cityblock", "l2": "euclidean"}
+            name = name.get(metric, metric)
+            params = {}
+            if metric == "mahalanobis":
+                params["VI"] = np.eye(X.shape[1])
+            elif metric == "seuclidean":
+                params["V"] = np.ones(X.shape[1])
+            rows = X.astype(bool if find_metric(metric).boolean else float)
+            distances = [cdist([x], [x], name, **params)[0, 0] for x in rows]
+        assert (np.max(distances) < 1e-12) == find_metric(metric).reflexive
 
 
 def test_table_holds_all_metrics_of_scikit_learn():
@@ -83,7 +110,8 @@ def test_weights_equal_scipy(metric, rng):
     X = data_for(metric, rng)
     name = {"manhattan": "cityblock", "l1": "cityblock", "l2": "euclidean"}
     expected = cdist(X, X, name.get(metric, metric), w=W)
-    np.fill_diagonal(expected, 0)
+    if METRICS[metric].reflexive:
+        np.fill_diagonal(expected, 0)
     np.testing.assert_allclose(
         rows_of(X, metric, {"w": W}), expected, rtol=1e-9, atol=1e-12
     )
@@ -318,6 +346,55 @@ def test_conversion_to_boolean_is_said_once(rng):
     np.testing.assert_allclose(cross, D[:, :3])
 
 
+@pytest.mark.parametrize("metric", [m for m in METRICS if m != "haversine"])
+def test_boolean_data(metric, rng):
+    """Truth values are 0 and 1 to all metrics, and nobody is warned of them."""
+    X = rng.random((60, 40)) < 0.5
+    numbers = X.astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source = ComputedCandidates(X, metric=metric)
+        got = source.rows(0, 60)
+        cross = cross_distances(
+            X, X[:7], metric=metric, metric_params=prepare(metric, X)
+        )
+    assert got.dtype == cross.dtype == np.float64
+    if metric == "gower":
+        expected = (X[:, None] != X).mean(axis=2)
+    else:
+        rows = X if METRICS[metric].boolean else numbers
+        expected = pairwise_distances(rows, metric=metric)
+    if metric == "russellrao":  # scikit-learn sets the diagonal to 0
+        np.fill_diagonal(expected, 1 - X.mean(axis=1))
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(cross, expected[:, :7], rtol=1e-9, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("metric", "match"),
+    [
+        ("dice", "gave nan for a pair of rows that are all False"),
+        ("sokalsneath", "gave nan for a pair of rows that are all False"),
+        ("braycurtis", "gave nan for a pair of rows of which the entries cancel"),
+        ("correlation", "gave nan for a pair of rows of which one is constant"),
+    ],
+)
+def test_undefined_distances_say_why(metric, match, rng):
+    X = rng.random((5, 4)) < 2
+    X[1:3] = False
+    with pytest.raises(ValueError, match=match):
+        rows_of(X, metric)
+
+
+@pytest.mark.parametrize("p", [5, 60])
+def test_overflow_is_left_to_the_caller_without_a_warning(p, rng):
+    X = 1e200 * rng.standard_normal((20, p))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        D = rows_of(X, "sqeuclidean")
+    np.testing.assert_array_equal(D, np.where(np.eye(20), 0, np.inf))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("p", [5, 150])
 @pytest.mark.parametrize("metric", [m for m in METRICS if METRICS[m].native])
@@ -346,49 +423,3 @@ def test_cross_distances_of_sparse_rows(metric, rng):
     np.testing.assert_allclose(
         got, cross_distances(X, X[:5], metric=metric), rtol=1e-9, atol=1e-12
     )
-
-
-@pytest.mark.parametrize(
-    ("metric", "params", "match"),
-    [
-        ("euclid", None, r"metric='euclid' is unknown.*'gower'"),
-        (3, None, "metric=3 is unknown"),
-        ("manhattan", {"p": 3}, r"holds \['p'\], which metric='manhattan'"),
-        ("minkowski", {"p": 0}, r"\['p'\] is 0"),
-        ("minkowski", {"p": "2"}, r"\['p'\] is '2'"),
-        ("minkowski", {"p": np.nan}, r"\['p'\] is nan"),
-        ("euclidean", {"w": [1.0, 2.0]}, r"\['w'\] has shape \(2,\)"),
-        ("euclidean", {"w": [1.0, -2.0, 1.0]}, r"\['w'\] must be finite and not neg"),
-        ("hamming", {"w": [0.0, 0.0, 0.0]}, r"\['w'\] are zero"),
-        ("canberra", {"w": ["a", "b", "c"]}, "must hold numbers"),
-        ("gower", {"categorical": [3]}, "holds 3"),
-        ("gower", {"categorical": [0.5]}, "mask or indices"),
-        ("gower", {"categorical": [True]}, "mask or indices"),
-        ("gower", {"ranges": [1.0]}, r"\['ranges'\] has shape"),
-        ("gower", {"weights": [1.0, np.inf, 1.0]}, r"\['weights'\] must be finite"),
-        ("mahalanobis", {"VI": np.eye(2)}, r"\['VI'\]"),
-        ("mahalanobis", {"V": np.zeros((3, 3))}, "singular"),
-        ("seuclidean", {"V": [1.0, 0.0, 1.0]}, "feature 1"),
-    ],
-)
-def test_errors_name_the_parameter(metric, params, match, rng):
-    with pytest.raises(ValueError, match=match):
-        prepare(metric, rng.standard_normal((6, 3)), params)
-
-
-def test_metrics_that_need_dense_rows_say_so():
-    X = sparse.csr_array(np.eye(3))
-    with pytest.raises(ValueError, match="'chebyshev' needs dense rows"):
-        prepare("chebyshev", X)
-    with pytest.raises(ValueError, match="no weights w for sparse"):
-        prepare("euclidean", X, {"w": np.ones(3)})
-
-
-@pytest.mark.parametrize("metric", ["gower", "mahalanobis", "hamming", "minkowski"])
-def test_prepared_parameters_stay_as_they_are(metric, rng):
-    X = rng.standard_normal((9, 3))
-    once = prepare(metric, X)
-    again = prepare(metric, 5 * X, once)
-    assert once.keys() == again.keys()
-    for name in once:
-        np.testing.assert_array_equal(once[name], again[name])
