@@ -13,6 +13,7 @@ matrices, random features) or belong to a dask array. Conventions:
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 
 from skloss._validation import as_kernel_array, working_dtype
 
@@ -24,6 +25,7 @@ __all__ = [
     "RowBlocks",
     "SparseRows",
     "csr_parts",
+    "fits_working_memory",
     "row_blocks",
     "rows_per_block",
 ]
@@ -60,6 +62,29 @@ def rows_per_block(n_columns, itemsize=8, *, n_bytes=BLOCK_BYTES, at_least=1):
     8
     """
     return max(1, at_least, n_bytes // max(1, n_columns * itemsize))
+
+
+def fits_working_memory(n_bytes):
+    """Tell whether an array fits scikit-learn's ``working_memory``.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of the array.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from sklearn import config_context
+    >>> from skloss._blocks import fits_working_memory
+    >>> with config_context(working_memory=1):  # MiB
+    ...     fits_working_memory(2**20), fits_working_memory(2**20 + 1)
+    (True, False)
+    """
+    return n_bytes <= get_config()["working_memory"] * 2**20
 
 
 class RowBlocks:

@@ -17,6 +17,8 @@ from skloss._parallel import effective_threads
 from skloss._validation import check_weights, weight_unit, working_dtype
 from skloss.cluster._full_data import Matrix, Rows
 from skloss.cluster._inputs import check_n_clusters, check_sum
+from skloss.cluster._methods import SILHOUETTE_METHODS
+from skloss.cluster._silhouette_search import check_nonnegative
 from skloss.kernels import (
     check_dissimilarities,
     cross_distances,
@@ -226,6 +228,12 @@ class MedoidsMixin(
                 stacklevel=4,
             )
         return Matrix(D, facts, self.n_jobs)
+
+    def _refuse_negative(self, data):
+        """Refuse given dissimilarities of which no silhouette can be made."""
+        by_silhouette = self.method in SILHOUETTE_METHODS
+        if by_silhouette and self._is_precomputed() and data.facts.minimum < 0:
+            check_nonnegative(data.source()[0])
 
     def _medoid_attributes(self, data, medoids):
         """Attributes that make the estimator able to predict."""

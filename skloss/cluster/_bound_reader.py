@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from skloss._blocks import rows_per_block
+from skloss._blocks import fits_working_memory, rows_per_block
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._random import fill_uniform
 from skloss._validation import as_kernel_array
 from skloss.cluster._bound_kernels import common_unit, cover, reduced_costs
-from skloss.cluster._sources import fits_working_memory, whole
+from skloss.cluster._sources import whole
 
 __all__ = ["Reader", "first_prices", "representatives"]
 
@@ -42,8 +42,8 @@ class Reader:
 
     def keep(self, ids):
         """Keep these rows if they fit; others are read anew from then on."""
-        size = len(ids), self.n_points, self._source.dtype.itemsize
-        if self._matrix is None and fits_working_memory(*size):
+        n_bytes = len(ids) * self.n_points * self._source.dtype.itemsize
+        if self._matrix is None and fits_working_memory(n_bytes):
             self._matrix = self._source.take(ids)
             self._places = np.full(self.n_candidates, -1)
             self._places[ids] = np.arange(len(ids))

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skloss._blocks import rows_per_block
+from skloss._blocks import fits_working_memory, rows_per_block
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._validation import working_dtype
 from skloss.cluster._assignment import assign, average_silhouette, total_deviation
 from skloss.cluster._inputs import check_sum
 from skloss.cluster._sources import (
-    fits_working_memory,
     make_source,
     restricted_matrix,
     restricted_rows,
@@ -97,7 +96,7 @@ class Rows:
     def part_of(self, rows):
         """Return other rows as if they were some of the samples."""
         n = rows.shape[0]
-        precompute = fits_working_memory(n, n, rows.dtype.itemsize)
+        precompute = fits_working_memory(n * n * rows.dtype.itemsize)
         return Part(rows, self._metric, self._params, precompute)
 
     def measure(self, start, stop, centers):

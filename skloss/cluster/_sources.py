@@ -1,8 +1,8 @@
 """Dissimilarities that are stored, kept as a half, or computed when needed."""
 
 import numpy as np
-from sklearn import get_config
 
+from skloss._blocks import fits_working_memory
 from skloss.cluster._pruned_source import PrunedCandidates
 from skloss.kernels import (
     ComputedCandidates,
@@ -14,7 +14,6 @@ from skloss.kernels import (
 )
 
 __all__ = [
-    "fits_working_memory",
     "make_source",
     "n_computed",
     "of_points",
@@ -22,23 +21,6 @@ __all__ = [
     "restricted_rows",
     "whole",
 ]
-
-_MEBIBYTE = 1 << 20
-
-
-def fits_working_memory(n_rows, n_columns, itemsize):
-    """Tell whether a matrix fits scikit-learn's ``working_memory``.
-
-    Parameters
-    ----------
-    n_rows, n_columns, itemsize : int
-        Size of the matrix and of its elements in bytes.
-
-    Returns
-    -------
-    bool
-    """
-    return n_rows * n_columns * itemsize <= get_config()["working_memory"] * _MEBIBYTE
 
 
 def make_source(X, metric, metric_params, precompute, n_jobs):
@@ -76,7 +58,7 @@ def make_source(X, metric, metric_params, precompute, n_jobs):
     )
     n = computed.n_rows
     if precompute == "auto":
-        precompute = fits_working_memory(n, n, computed.dtype.itemsize)
+        precompute = fits_working_memory(computed.n_bytes)
     if precompute == "condensed":
         if not find_metric(metric).symmetric:
             raise ValueError(
@@ -113,7 +95,7 @@ def restricted_rows(X, batch, metric, metric_params, n_jobs):
         own=batch,
         n_jobs=n_jobs,
     )
-    if fits_working_memory(computed.n_rows, len(batch), computed.dtype.itemsize):
+    if fits_working_memory(computed.n_bytes):
         return StoredCandidates(computed.rows(0, computed.n_rows).T)
     return computed
 

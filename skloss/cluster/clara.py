@@ -20,8 +20,7 @@ from skloss.cluster._chunks import Past, add_chunk
 from skloss.cluster._full_data import Rows
 from skloss.cluster._initial import INITIALISATIONS
 from skloss.cluster._inputs import check_init, check_n_clusters, check_weights_for
-from skloss.cluster._methods import METHODS, SILHOUETTE_METHODS, Settings
-from skloss.cluster._silhouette_search import check_nonnegative
+from skloss.cluster._methods import METHODS, Settings
 from skloss.cluster._subsamples import Plan, best_of_subsamples, objective_of
 
 __all__ = ["CLARA"]
@@ -232,7 +231,7 @@ class CLARA(CallbackSupportMixin, MedoidsMixin):
             k = check_n_clusters(self.n_clusters, data.n_points)
             weights, unit = check_weights_for(k, sample_weight, data.n_points)
             plan = self._plan(k, weights > 0)
-            self._check_signs(data)
+            self._refuse_negative(data)
             random = check_random_state(self.random_state)
             with self._progress(given, data) as progress:
                 best = best_of_subsamples(
@@ -333,12 +332,6 @@ class CLARA(CallbackSupportMixin, MedoidsMixin):
             init = check_init(init, k, allowed)
         settings = Settings(method=self.method, init=init, max_iter=self.max_iter)
         return Plan(self.n_subsamples, size, self.keep_medoids, settings)
-
-    def _check_signs(self, data):
-        """Refuse stored dissimilarities of which no silhouette can be made."""
-        by_silhouette = self.method in SILHOUETTE_METHODS
-        if by_silhouette and self._is_precomputed() and data.facts.minimum < 0:
-            check_nonnegative(data.source()[0])
 
     def _progress(self, given, data):
         def attributes(info):

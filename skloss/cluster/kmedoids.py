@@ -311,10 +311,9 @@ class KMedoids(CallbackSupportMixin, MedoidsMixin):
         if self.verbose and self.method != "onebatch":
             name, n = type(self).__name__, source.n_rows
             print(f"[{name}] dissimilarities of {n} samples: {kept}", flush=True)
-        if self.method in SILHOUETTE_METHODS:
-            negative = self._is_precomputed() and data.facts.minimum < 0
-            if negative or callable(self.metric):
-                check_nonnegative(source)
+        self._refuse_negative(data)
+        if self.method in SILHOUETTE_METHODS and callable(self.metric):
+            check_nonnegative(source)
         return source
 
     def _print_part(self, info):

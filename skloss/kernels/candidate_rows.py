@@ -9,9 +9,8 @@ import threading
 
 import numpy as np
 from scipy import sparse
-from sklearn import get_config
 
-from skloss._blocks import RowBlocks, rows_per_block
+from skloss._blocks import RowBlocks, fits_working_memory, rows_per_block
 from skloss._parallel import map_row_blocks, threads_for
 from skloss._validation import as_kernel_array, working_dtype
 from skloss.kernels import _matrix_kernels as passes
@@ -185,7 +184,7 @@ class StoredCandidates(CandidateRows):
         with self._turning:  # who comes meanwhile waits for the copy
             self._n_gathered += n_columns
             many = self._n_gathered > _GATHERED * self.n_rows
-            if self._rows is None and many and _fits_working_memory(self._D.nbytes):
+            if self._rows is None and many and fits_working_memory(self._D.nbytes):
                 n_threads = threads_for(self._D.nbytes, self._n_jobs)
                 self._rows = self._gather(np.arange(self.n_rows), n_threads)
             return self._rows is not None
@@ -225,10 +224,6 @@ class StoredCandidates(CandidateRows):
         if len(indices) == 1 and indices[0] >= 0:
             return as_kernel_array(by_points[indices[0] :][:1], self.dtype)
         return as_kernel_array(by_points[indices], self.dtype)
-
-
-def _fits_working_memory(n_bytes):
-    return n_bytes <= get_config()["working_memory"] * 2**20
 
 
 def _is_symmetric(D, n_jobs):
