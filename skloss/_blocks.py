@@ -26,6 +26,7 @@ __all__ = [
     "SparseRows",
     "csr_parts",
     "fits_working_memory",
+    "narrow_csr_parts",
     "row_blocks",
     "rows_per_block",
 ]
@@ -300,6 +301,32 @@ def csr_parts(block):
         as_kernel_array(block.data, block.dtype),
         as_kernel_array(block.indices, np.intp),
         as_kernel_array(block.indptr, np.intp),
+    )
+
+
+def narrow_csr_parts(X):
+    """Return the arrays of a CSR matrix with indices as short as they can be.
+
+    SciPy's own indices are short already, so that a large matrix is not copied.
+
+    Parameters
+    ----------
+    X : scipy.sparse CSR matrix or array
+        Any.
+
+    Returns
+    -------
+    data : ndarray of shape (n_stored,)
+        Stored values.
+    indices, indptr : ndarray
+        Their columns, and where each row begins; int32 unless too large for it.
+    """
+    small = max(X.nnz, *X.shape) <= np.iinfo(np.int32).max
+    index = np.int32 if small else np.int64
+    return (
+        as_kernel_array(X.data, X.data.dtype),
+        as_kernel_array(X.indices, index),
+        as_kernel_array(X.indptr, index),
     )
 
 

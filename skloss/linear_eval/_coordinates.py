@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skloss.linear_eval._pooled_gaussian import LinearScores
+from skloss._linear_scores import LinearScores
 from skloss.linear_eval._rotation import rotate, worth_rotating
 from skloss.linear_eval._standardise import standardise
 

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skloss._linear_scores import LinearScores
 from skloss.linear_eval._variance_shrinkage import (
     shrink_variances,
     shrinkage_intensity,
 )
 
 __all__ = [
-    "LinearScores",
     "PooledGaussian",
     "check_priors",
     "linear_scores",
@@ -27,14 +27,6 @@ class PooledGaussian(NamedTuple):
     var: np.ndarray  # (n_features,)
     epsilon: float
     shrinkage: float
-
-
-class LinearScores(NamedTuple):
-    """Scores ``(x - center) @ coef.T + intercept``, float64 but for the center."""
-
-    coef: np.ndarray  # (n_classes, n_features)
-    intercept: np.ndarray  # (n_classes,)
-    center: np.ndarray  # (n_features,), in the dtype of the rows
 
 
 def check_priors(priors, n_classes):

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skloss._blocks import narrow_csr_parts
 from skloss._jit import kernel
+from skloss._moments import column_moments, refuse_underflow
 from skloss._validation import as_kernel_array, column_scale
 from skloss.linear_eval._design import Columns, SparseRows
 from skloss.losses.softmax_blocks import BLOCK_ROWS
@@ -20,8 +22,6 @@ __all__ = ["Rows", "Standardised", "standardise"]
 # A column so small that the penalty on its standardised coefficient exceeds this has
 # no influence on the fit; it is left out, and overflows nothing.
 _LARGEST_RIDGE = 1e12
-# Variances below this have lost digits, or all of them.
-_UNDERFLOW = 1e-300
 # Rows standardised at a time.
 _BLOCK = 2 * BLOCK_ROWS
 
@@ -97,41 +97,19 @@ def standardise(X, weights, *, penalty, center, dtype):
     -------
     Standardised
     """
-    is_sparse = sparse.issparse(X)
     n_features = X.shape[1]
-    mean, square = np.zeros(n_features), np.empty(n_features)
-    if is_sparse:
-        stored = _kernel_arrays(X)
-        _sparse_moments(*stored, weights, center, mean, square)
-    else:
-        X = as_kernel_array(X, X.dtype)
-        _dense_moments(X, weights, center, mean, square)
+    mean, square = column_moments(X, weights, center=center)
     spread = np.sqrt(square)
     used = column_scale(mean, spread) == spread  # not constant
     used &= penalty / _LARGEST_RIDGE <= square
-    _refuse_underflow(X, weights, square, penalty)
+    refuse_underflow(X, weights, square, smallest=penalty / _LARGEST_RIDGE)
     scale = np.divide(1.0, spread, out=np.zeros(n_features), where=used)
-    if is_sparse:
+    if sparse.issparse(X):
         values = as_kernel_array(X.data, np.float64)
-        exact = SparseRows(values, *stored[1:], mean, scale)
+        exact = SparseRows(values, *narrow_csr_parts(X)[1:], mean, scale)
     else:
-        exact = Rows(X, mean, scale)
+        exact = Rows(as_kernel_array(X, X.dtype), mean, scale)
     return Standardised(None, exact, mean, scale).with_fast(dtype)
-
-
-def _refuse_underflow(X, weights, square, penalty):
-    """Refuse columns whose variance underflows, unless the penalty suppresses them."""
-    columns = np.flatnonzero(square < _UNDERFLOW)
-    if penalty > _LARGEST_RIDGE * _UNDERFLOW or not len(columns):
-        return
-    values = X[weights > 0][:, columns]
-    spread = values.max(axis=0) - values.min(axis=0)
-    spread = spread.toarray().ravel() if sparse.issparse(spread) else spread
-    if spread.any():
-        raise ValueError(
-            f"The values of feature {columns[spread.argmax()]} are too small: their "
-            "variance underflows. Multiply them by a constant."
-        )
 
 
 def _columns(rows, dtype):
@@ -140,69 +118,6 @@ def _columns(rows, dtype):
     for start, stop, block in rows.blocks():
         copy[:, start:stop] = block.data[:, : stop - start]
     return Columns(copy)
-
-
-def _kernel_arrays(X):
-    """Values, column indices and row pointers of a CSR matrix, as kernels want them."""
-    small = max(X.nnz, *X.shape) <= np.iinfo(np.int32).max
-    index = np.int32 if small else np.int64
-    return (
-        as_kernel_array(X.data, X.data.dtype),
-        as_kernel_array(X.indices, index),
-        as_kernel_array(X.indptr, index),
-    )
-
-
-@kernel(fastmath={"contract"})
-def _dense_moments(X, weights, center, mean, square):
-    """Weighted means, and mean squares about them."""
-    n_samples, n_features = X.shape
-    square[:] = 0.0
-    if center:
-        mean[:] = 0.0
-        for i in range(n_samples):
-            w = weights[i]
-            x = X[i]
-            for j in range(n_features):
-                mean[j] += w * x[j]
-    residue = np.zeros(n_features)
-    for i in range(n_samples):
-        w = weights[i]
-        x = X[i]
-        for j in range(n_features):
-            t = x[j] - mean[j]
-            wt = w * t
-            residue[j] += wt
-            square[j] += wt * t
-    if center:
-        # What rounding left of the mean: matters when columns sit far from zero.
-        for j in range(n_features):
-            mean[j] += residue[j]
-            square[j] = max(square[j] - residue[j] * residue[j], 0.0)
-
-
-@kernel
-def _sparse_moments(data, indices, indptr, weights, center, mean, square):
-    """Weighted means, and mean squares about them, of compressed rows."""
-    n_features = mean.shape[0]
-    mean[:] = 0.0
-    square[:] = 0.0
-    stored = np.zeros(n_features)
-    if center:
-        for i in range(weights.shape[0]):
-            for at in range(indptr[i], indptr[i + 1]):
-                mean[indices[at]] += weights[i] * data[at]
-    total = 0.0
-    for i in range(weights.shape[0]):
-        total += weights[i]
-        for at in range(indptr[i], indptr[i + 1]):
-            j = indices[at]
-            t = data[at] - mean[j]
-            square[j] += weights[i] * t * t
-            stored[j] += weights[i]
-    for j in range(n_features):
-        # Exactly zero where all rows store the column: the same sum, in the same order.
-        square[j] += max(total - stored[j], 0.0) * mean[j] * mean[j]
 
 
 @kernel

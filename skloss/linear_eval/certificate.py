@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from skloss._conic import logistic_regression
-from skloss.linear_eval._fitted_scores import fitted_scores
+from skloss._fitted_scores import fitted_scores
 
 __all__ = ["problem"]
 

@@ -13,6 +13,8 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skloss._fitted_scores import attributes_of, fitted_scores, rounded
+from skloss._linear_scores import refuse_overflow, score_rows
 from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
@@ -26,13 +28,7 @@ from skloss._validation import (
     working_dtype,
 )
 from skloss.linear_eval._coordinates import Coordinates
-from skloss.linear_eval._fitted_scores import (
-    attributes_of,
-    fitted_scores,
-    rounded,
-    score_rows,
-)
-from skloss.linear_eval._linear_scores import LinearScoresMixin, refuse_overflow
+from skloss.linear_eval._linear_scores import LinearScoresMixin
 from skloss.linear_eval._softmax_ridge import SoftmaxRidge
 from skloss.solvers._result import warn_unless_converged
 from skloss.solvers.newton_cg import newton_cg

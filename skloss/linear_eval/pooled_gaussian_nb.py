@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._blocks import row_blocks, rows_per_block
+from skloss._linear_scores import FEW_SCORES, centered_scores, refuse_overflow
 from skloss._refit import unchanged_if_it_fails
 from skloss._validation import (
     check_class_totals,
@@ -20,12 +21,7 @@ from skloss._validation import (
     working_dtype,
 )
 from skloss.linear_eval._class_moments import class_moments
-from skloss.linear_eval._linear_scores import (
-    FEW_CLASSES,
-    LinearScoresMixin,
-    centered_scores,
-    refuse_overflow,
-)
+from skloss.linear_eval._linear_scores import LinearScoresMixin
 from skloss.linear_eval._pooled_gaussian import (
     check_priors,
     linear_scores,
@@ -416,7 +412,7 @@ class PooledGaussianNB(LinearScoresMixin, BaseEstimator):
         """Linear scores (n, K); with `joint`, the terms of x alone are added."""
         check_is_fitted(self)
         # With few classes, invalid values show in the scores: no pass of its own.
-        in_scores = len(self.classes_) <= FEW_CLASSES and not sparse.issparse(X)
+        in_scores = len(self.classes_) <= FEW_SCORES and not sparse.issparse(X)
         X = validate_data(
             self, X, reset=False, accept_sparse="csr", ensure_all_finite=not in_scores
         )

@@ -1,4 +1,4 @@
-"""Scores of a fitted linear classifier, with the digits that its dtype cannot hold.
+"""Scores of a fitted linear model, with the digits that its dtype cannot hold.
 
 Rounding coefficients to float32 shifts all scores by as much as the data are far from
 zero. Scores measured from a center near the data, with an intercept in float64 that
@@ -8,11 +8,9 @@ makes up for the rounding there, are shifted by no more than the data vary.
 import numpy as np
 from scipy.sparse import issparse
 
-from skloss._blocks import row_blocks
-from skloss.linear_eval._linear_scores import centered_scores
-from skloss.linear_eval._pooled_gaussian import LinearScores
+from skloss._linear_scores import LinearScores
 
-__all__ = ["attributes_of", "fitted_scores", "rounded", "score_rows"]
+__all__ = ["attributes_of", "fitted_scores", "rounded"]
 
 
 def rounded(scores, dtype):
@@ -62,8 +60,8 @@ def attributes_of(scores):
 def fitted_scores(estimator):
     """Return the scores that `coef_` and `intercept_` of an estimator stand for.
 
-    Whoever changes them changes the scores: the kept intercept is used for a class
-    only where it says the same as the public attributes, rounding apart.
+    Whoever changes them changes the scores: the kept intercept is used for a row of
+    coefficients only where it says the same as the public attributes, rounding apart.
 
     Parameters
     ----------
@@ -91,42 +89,6 @@ def fitted_scores(estimator):
     rounding += np.spacing(np.abs(public))
     same = np.abs(kept - moved) <= rounding
     return LinearScores(coef, np.where(same, kept, moved), center)
-
-
-def score_rows(X, scores, dtype):
-    """Compute the scores of the rows of X, block by block.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Rows.
-    scores : LinearScores
-        What to compute.
-    dtype : numpy dtype
-        float32 or float64, of the result, and of the arithmetic on dense rows
-        (`skloss._validation.scores_dtype`).
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes)
-        Infinite or nan where they overflow.
-    """
-    coef, intercept, center = scores
-    blocks = row_blocks(X)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if blocks.is_sparse:
-            return _sparse_scores(blocks, scores, dtype)
-        return centered_scores(blocks, center, coef, intercept, dtype)
-
-
-def _sparse_scores(blocks, scores, dtype):
-    # Zeros may be far from the center: what cancels here needs float64.
-    coef, intercept, center = scores
-    intercept = intercept - coef @ center
-    out = np.empty((blocks.n_rows, len(coef)), dtype)
-    for start, stop, rows in blocks.iterate():
-        out[start:stop] = rows @ coef.T + intercept
-    return out
 
 
 def _in_double(array):
