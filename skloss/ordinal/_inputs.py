@@ -1,0 +1,289 @@
+"""What the ordinal estimators ask of their data and options, in one place."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+from skloss._validation import (
+    check_weights,
+    combine_weights,
+    encode_labels,
+    find_classes,
+    weight_unit,
+    working_dtype,
+)
+from skloss.losses.links import LINKS, get_link
+from skloss.ordinal._repair import REPAIRS
+from skloss.ordinal._structure import STRUCTURES
+
+__all__ = [
+    "FAMILIES",
+    "MODEL_CONSTRAINTS",
+    "ORDERINGS",
+    "Sample",
+    "check_alphas",
+    "check_base",
+    "check_box",
+    "check_factors",
+    "check_link",
+    "check_ordering",
+    "read_sample",
+    "validate_rows",
+]
+
+FAMILIES = ("cumulative", "stopping", "continuation", "adjacent")
+ORDERINGS = ("observed", "train", "box")
+
+_LINK = [StrOptions(set(LINKS)), *LINKS.values()]
+
+# Of the parameters that all models with a penalty on differences share.
+MODEL_CONSTRAINTS = {
+    "base_penalty": [Interval(Real, 0, None, closed="left")],
+    "base": [StrOptions({"first", "last", "balanced"}), Integral],
+    "structure": [StrOptions(set(STRUCTURES))],
+    "family": [StrOptions(set(FAMILIES))],
+    "link": _LINK,
+    "reverse": ["boolean"],
+    "ordering": [StrOptions(set(ORDERINGS))],
+    "feature_range": ["array-like", None],
+    "repair": [StrOptions(set(REPAIRS))],
+    "penalty_factors": ["array-like", None],
+    "standardize": ["boolean"],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "categories": ["array-like", None],
+    "decision": [StrOptions({"mode", "median"})],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="neither")],
+    "verbose": ["verbose"],
+}
+
+
+class Sample(NamedTuple):
+    """Data of a fit, checked.
+
+    Parameters
+    ----------
+    X : C-contiguous ndarray or CSR matrix of shape (n, p)
+        float32 or float64.
+    codes : ndarray of shape (n,), intp
+        Position of each label among the classes.
+    weights : ndarray of shape (n,), float64
+        Sample weights times class weights, summing to 1.
+    total : float
+        What they summed to.
+    classes : ndarray of shape (K,)
+        Labels from low to high.
+    """
+
+    X: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray
+    total: float
+    classes: np.ndarray
+
+
+def read_sample(estimator, X, y, sample_weight):
+    """Check the data of a fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters `categories` and `class_weight`.
+    X, y, sample_weight : array-like
+        As given to `fit`.
+
+    Returns
+    -------
+    Sample
+    """
+    order = _ordered_categories(y)
+    X, y = validate_rows(estimator, X, y)
+    categories = estimator.categories
+    classes, codes = _encode(y, order if categories is None else categories, categories)
+    weights = check_weights(sample_weight, X.shape[0])
+    unit = weight_unit(weights)
+    weights = combine_weights(weights / unit, estimator.class_weight, classes, codes)
+    total = weights.sum()
+    return Sample(X, codes, weights / total, float(total * unit), classes)
+
+
+def validate_rows(estimator, X, y=None):
+    """Rows in the dtype and order of the kernels, and labels if given."""
+    if y is None:
+        return validate_data(estimator, X, accept_sparse="csr", reset=False)
+    X, y = validate_data(estimator, X, y, accept_sparse="csr")
+    dtype = working_dtype(X)
+    with np.errstate(over="ignore"):  # it is looked for
+        X = check_array(
+            X,
+            accept_sparse="csr",
+            dtype=dtype,
+            order="C",
+            ensure_all_finite=X.dtype.itemsize > dtype.itemsize,
+            input_name="X",
+            estimator=estimator,
+        )
+    return X, y
+
+
+def _ordered_categories(y):
+    """Categories of an ordered pandas Categorical that occur, else None."""
+    dtype = getattr(y, "dtype", None)
+    if not getattr(dtype, "ordered", False) or not hasattr(dtype, "categories"):
+        return None
+    seen = y.cat if hasattr(y, "cat") else y
+    present = set(np.unique(np.asarray(seen.codes)).tolist())
+    return [label for i, label in enumerate(dtype.categories) if i in present]
+
+
+def _encode(y, order, categories):
+    """Classes in order, and codes."""
+    found = find_classes(y)
+    if order is None:
+        return found, encode_labels(y, found)
+    classes = _labels(order)
+    if len(set(classes.tolist())) < len(classes):
+        repeated = [c for c in classes.tolist() if classes.tolist().count(c) > 1]
+        raise ValueError(f"categories names {repeated[0]!r} more than once.")
+    if not _comparable(classes, found):
+        raise ValueError(
+            f"categories holds {classes.tolist()}, but y holds {found.tolist()}: they "
+            "are not of the same kind."
+        )
+    unknown = found[~np.isin(found, classes)]
+    if len(unknown):
+        raise ValueError(
+            f"y holds the label {unknown[0].item()!r}, which categories "
+            f"{classes.tolist()} does not name."
+        )
+    unseen = classes[~np.isin(classes, found)]
+    if categories is not None and len(unseen):
+        raise ValueError(
+            f"categories names {unseen[0].item()!r}, which does not occur in y."
+        )
+    rank = np.argsort(classes, kind="stable")
+    return classes, rank[encode_labels(y, classes[rank])]
+
+
+def _labels(order):
+    classes = np.asarray(order)
+    if classes.ndim != 1:
+        raise ValueError(
+            f"categories must be one-dimensional; got shape {classes.shape}."
+        )
+    return classes
+
+
+def _comparable(a, b):
+    def kind(labels):
+        return "number" if labels.dtype.kind in "iufb" else "text"
+
+    return kind(a) == kind(b)
+
+
+def check_link(estimator):
+    """Refuse links that the family does not have."""
+    if estimator.family == "adjacent" and get_link(estimator.link).name != "logit":
+        raise ValueError(
+            "family='adjacent' is defined for link='logit' only; got "
+            f"link={estimator.link!r}."
+        )
+
+
+def check_base(base, n_thresholds):
+    """Refuse a base that is no threshold."""
+    if isinstance(base, Integral) and not 0 <= base < n_thresholds:
+        raise ValueError(
+            f"base={base!r} is not one of the {n_thresholds} thresholds, which are "
+            f"counted from 0 to {n_thresholds - 1}."
+        )
+
+
+def check_ordering(estimator):
+    """Refuse a box for weights whose differences are not what is penalised."""
+    wanted = estimator.ordering == "box" and estimator.family == "cumulative"
+    if wanted and estimator.structure not in ("fused", "parallel"):
+        raise ValueError(
+            "ordering='box' needs structure='fused' (or 'parallel', which never "
+            f"crosses); got structure={estimator.structure!r}. Use ordering='train'."
+        )
+
+
+def check_factors(factors, n_features):
+    """Return penalty factors (p,) as an array, or None."""
+    if factors is None:
+        return None
+    factors = np.asarray(factors, dtype=np.float64)
+    if factors.shape != (n_features,):
+        raise ValueError(
+            f"penalty_factors must have one entry for each of the {n_features} "
+            f"features; got shape {factors.shape}."
+        )
+    wrong = np.flatnonzero(~((factors >= 0) & np.isfinite(factors)))
+    if len(wrong):
+        raise ValueError(
+            "penalty_factors must be finite and not negative; got "
+            f"{factors[wrong[0]]} for feature {wrong[0]}."
+        )
+    return factors
+
+
+def check_box(feature_range, X):
+    """Return the lower and upper ends (p,) of the box.
+
+    Parameters
+    ----------
+    feature_range : None or pair of scalars or array-like of shape (n_features,)
+        Ends; None means the smallest and largest training values.
+    X : ndarray or CSR matrix of shape (n, p)
+        Training rows.
+
+    Returns
+    -------
+    low, high : ndarray of shape (p,)
+    """
+    n_features = X.shape[1]
+    if feature_range is None:
+        ends = X.min(axis=0), X.max(axis=0)
+        ends = [e.toarray().ravel() if hasattr(e, "toarray") else e for e in ends]
+        return [np.asarray(e, dtype=np.float64) for e in ends]
+    if len(feature_range) != 2:
+        raise ValueError(
+            "feature_range must be a pair (low, high) of numbers or of arrays with one "
+            f"entry for each feature; got {len(feature_range)} entries."
+        )
+    ends = []
+    for name, end in zip(("low", "high"), feature_range):
+        end = np.asarray(end, dtype=np.float64)
+        if end.ndim > 1 or (end.ndim == 1 and len(end) != n_features):
+            raise ValueError(
+                f"feature_range: the {name} ends have shape {end.shape}, but there "
+                f"are {n_features} features."
+            )
+        ends.append(np.broadcast_to(end, (n_features,)))
+    low, high = ends
+    wrong = np.flatnonzero(~((low <= high) & np.isfinite(low) & np.isfinite(high)))
+    if len(wrong):
+        j = wrong[0]
+        raise ValueError(
+            f"feature_range: feature {j} has low={low[j]} and high={high[j]}; ends "
+            "must be finite, low at most high."
+        )
+    return low, high
+
+
+def check_alphas(alphas):
+    """Return strengths of the penalty as an array, falling."""
+    alphas = np.asarray(alphas, dtype=np.float64)
+    if alphas.ndim != 1 or not len(alphas):
+        raise ValueError(
+            f"alphas must be one-dimensional and not empty; got shape {alphas.shape}."
+        )
+    wrong = alphas[~((alphas >= 0) & np.isfinite(alphas))]
+    if len(wrong):
+        raise ValueError(f"alphas must be finite and not negative; got {wrong[0]}.")
+    return np.sort(alphas)[::-1]

@@ -1,0 +1,160 @@
+"""What keeps the cumulative probabilities in order, and where.
+
+The likelihood of a row only asks that its own class has positive probability, so that
+the hyperplanes of the thresholds may cross, on other rows or between them. Each class
+here minimises the objective under one more or less strict condition.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from skloss.ordinal._certificate import certify
+
+__all__ = ["Observed", "Solution", "Train"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Solution:
+    """Answer of an ordering's `solve`.
+
+    Parameters
+    ----------
+    x : ndarray of shape (size,)
+        Unknowns.
+    n_iter : int
+        Number of Newton steps.
+    status : str
+        As of `skloss.solvers.SolverResult`.
+    kkt_violation : float
+        Largest distance of a coordinate from stationarity.
+    problem : OrdinalProblem
+        The smooth part, with what constraints add to it.
+    point : OrdinalPoint
+        The last look at it: data of the size of the rows.
+    held : ndarray of shape (size,) or None
+        Weights of absolute values in constraints, times their multipliers.
+    multipliers : ndarray or None
+        Of the constraints, for a warm start.
+    """
+
+    x: np.ndarray
+    n_iter: int
+    status: str
+    kkt_violation: float
+    problem: object
+    point: object
+    held: np.ndarray | None = None
+    multipliers: np.ndarray | None = None
+
+
+class Observed:
+    """Only the observed classes have positive probability: the paper's objective."""
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def solve(self, alpha, x0, *, warm=None, **options):
+        """Minimise the objective.
+
+        Parameters
+        ----------
+        alpha : float
+            Strength of the penalty.
+        x0 : ndarray of shape (size,)
+            Start.
+        warm : Solution, default=None
+            Solution at another strength, for its multipliers.
+        **options
+            ``tol``, ``max_iter``, ``working`` and ``callback``: see `Engine.solve`.
+
+        Returns
+        -------
+        Solution
+        """
+        problem = self.engine.problem(alpha)
+        if warm is not None and warm.problem.family is self.engine.family:
+            problem.resume(warm.point)
+        result = self.engine.solve(problem, self.engine.l1(alpha), x0, **options)
+        return _solution(result, problem)
+
+    def certificate(self, alpha, solution):
+        """Bound the distance of a solution from the optimum."""
+        l1 = self.engine.l1(alpha)
+        return certify(solution.problem, solution.x, l1, held=solution.held)
+
+
+def _solution(result, problem):
+    return Solution(
+        x=result.x,
+        n_iter=result.n_iter,
+        status=result.status,
+        kkt_violation=result.kkt_violation,
+        problem=problem,
+        point=problem.latest,
+    )
+
+
+class Train(Observed):
+    """Ordered on every training row, by an interior point method.
+
+    The barrier on the gaps that the likelihood leaves free loses weight in steps; at
+    the last one it moves the objective by less than `_LAST` times the number of
+    thresholds.
+    """
+
+    _FIRST, _LAST, _FACTOR = 1e-3, 1e-9, 0.05
+
+    def __init__(self, engine):
+        super().__init__(engine)
+        self.family = engine.make_family(engine.starts, engine.weights, everywhere=True)
+
+    def solve(self, alpha, x0, *, warm=None, **options):
+        """Minimise the objective; see `Observed.solve`."""
+        engine, family = self.engine, self.family
+        free = super().solve(alpha, x0, **options)
+        if self._smallest_gap(free.x) >= 0.0 or free.status == "stopped":
+            return free
+        problem, l1 = engine.problem(alpha, family=family), engine.l1(alpha)
+        x = self._inside(free.x)
+        n_iter, max_iter = free.n_iter, options.pop("max_iter")
+        working = options.pop("working", None)
+        family.barrier = self._FIRST
+        while True:
+            result = engine.solve(
+                problem,
+                l1,
+                x,
+                max_iter=max(max_iter - n_iter, 1),
+                working=_union(working, x),
+                **options,
+            )
+            x, n_iter = result.x, n_iter + result.n_iter
+            if family.barrier <= self._LAST or result.status in ("max_iter", "stopped"):
+                break
+            family.barrier = max(family.barrier * self._FACTOR, self._LAST)
+        return dataclasses.replace(_solution(result, problem), n_iter=n_iter)
+
+    def _gaps(self, x):
+        family = self.family
+        scores = self.engine.problem(0.0, family=family).scores(x)
+        return [family.gap(scores, k) for k in range(1, family.m)]
+
+    def _smallest_gap(self, x):
+        return min((gap.min() for gap in self._gaps(x)), default=0.0)
+
+    def _inside(self, x):
+        """Move a point towards the null model until all rows are in order."""
+        null = self.engine.null()
+        share = 1.0
+        gaps, safe = self._gaps(x), self._gaps(null)
+        for gap, most in zip(gaps, safe):
+            worst = gap.min()
+            if worst < 0.0:
+                share = min(share, most.min() / (most.min() - worst))
+        return null + 0.8 * share * (x - null)
+
+
+def _union(working, x):
+    """Working set that keeps what is nonzero; None if there is none."""
+    return None if working is None else np.union1d(working, np.flatnonzero(x))

@@ -1,0 +1,290 @@
+"""Panels, alpha axes and labels at the ends of curves, shared by the Displays."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.isotonic import isotonic_regression
+
+from skloss._plots import pyplot
+
+__all__ = [
+    "Panels",
+    "alpha_axis",
+    "label_ends",
+    "mark_alpha",
+    "one_panel",
+    "panels_for",
+    "shortened",
+    "spread_labels",
+]
+
+# Between the base lines of two labels, in units of the font size.
+_LINE_HEIGHT = 1.3
+_LABEL_SIZE = 8.0  # points
+
+
+class Panels(NamedTuple):
+    """Axes of small multiples.
+
+    Parameters
+    ----------
+    axes : ndarray of shape (n_panels,)
+        Of matplotlib Axes, row by row.
+    figure : matplotlib Figure
+        Figure of the first.
+    first : list of matplotlib Axes
+        Those that begin a row, and name the y axis; all of them if given.
+    last : list of matplotlib Axes
+        Those that end a column, and name the x axis; all of them if given.
+    """
+
+    axes: np.ndarray
+    figure: object
+    first: list
+    last: list
+
+
+def panels_for(n_panels, ax, *, size, max_columns, sharey):
+    """Return axes for so many panels, new ones unless they are given.
+
+    Parameters
+    ----------
+    n_panels : int
+        Number of panels.
+    ax : matplotlib Axes, array-like of them, or None
+        Those given; a single one will do for one panel.
+    size : tuple of float
+        Width and height of a new panel, in inches.
+    max_columns : int
+        New panels in a row.
+    sharey : bool
+        Whether new panels have one y axis.
+
+    Returns
+    -------
+    Panels
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If the number of axes given is not the number of panels.
+    """
+    if ax is not None:
+        axes = np.array(ax, dtype=object).ravel()
+        if len(axes) != n_panels:
+            raise ValueError(
+                f"ax must hold one Axes for each of the {n_panels} panels; "
+                f"{len(axes)} given."
+            )
+        return Panels(axes, axes[0].figure, list(axes), list(axes))
+    columns = min(n_panels, max_columns)
+    rows = -(-n_panels // columns)
+    figure, grid = pyplot().subplots(
+        rows,
+        columns,
+        figsize=(columns * size[0] + 0.5, rows * size[1] + 0.3),
+        sharex=True,
+        sharey=sharey,
+        squeeze=False,
+        layout="constrained",
+    )
+    axes, unused = np.split(grid.ravel(), [n_panels])
+    for panel in unused:
+        panel.remove()
+    lowest = list(axes[-columns:])
+    for panel in lowest:
+        panel.tick_params(labelbottom=True)
+    return Panels(axes, figure, list(axes[::columns]), lowest)
+
+
+def one_panel(ax, *, size=None, layout="constrained"):
+    """Return axes to draw into, and their figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        Those given, whose figure is left as it is; None for new ones, whose figure
+        makes room for what is written outside of them.
+    size : tuple of float, default=None
+        Width and height of a new figure, in inches.
+    layout : str, default="constrained"
+        How a new figure makes room; "compressed" for axes of a fixed aspect.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+    figure : matplotlib Figure
+    """
+    if ax is None:
+        _, ax = pyplot().subplots(layout=layout, figsize=size)
+    return ax, ax.figure
+
+
+def alpha_axis(ax, alphas):
+    """Draw alpha on a logarithmic x axis, the largest on the left.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Drawn on.
+    alphas : ndarray
+        Strengths of the penalty. A zero among them makes the axis linear below the
+        smallest positive one.
+    """
+    positive = alphas[alphas > 0]
+    if len(positive) == len(alphas):
+        ax.set_xscale("log")
+    elif len(positive):
+        ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
+    low, high = alphas.min(), alphas.max()
+    if low < high:
+        ax.set_xlim(high, low)
+
+
+def mark_alpha(ax, alpha, text=None, **kwargs):
+    """Draw a line at an alpha, named above the axes where it hides no curve.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Drawn on.
+    alpha : float
+        Where.
+    text : str, default=None
+        Its name; "alpha = " and the number by default.
+    **kwargs : dict
+        Passed to :meth:`matplotlib.axes.Axes.axvline`.
+
+    Returns
+    -------
+    matplotlib Line2D
+        The line.
+    """
+    style = {"color": "black", "ls": "--", "lw": 1, "zorder": 1.5}
+    ax.annotate(
+        f"alpha = {alpha:.3g}" if text is None else text,
+        xy=(alpha, 1),
+        xytext=(0, 2),
+        xycoords=ax.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=_LABEL_SIZE,
+    )
+    return ax.axvline(alpha, **style | kwargs)
+
+
+def spread_labels(positions, gap, low=0.0, high=1.0):
+    """Move labels apart as little as needed.
+
+    The sum of squared moves is minimised over all positions in the same order that
+    keep the gap: an isotonic regression once multiples of the gap are subtracted.
+
+    Parameters
+    ----------
+    positions : array-like of shape (n,)
+        Where labels would like to be.
+    gap : float
+        Least distance between two of them, less if there is no room.
+    low, high : float
+        Ends of the room.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Where they go.
+
+    Examples
+    --------
+    >>> from skloss.ordinal._panels import spread_labels
+    >>> spread_labels([0.5, 0.5, 0.9], 0.2).round(10).tolist()
+    [0.4, 0.6, 0.9]
+    """
+    positions = np.asarray(positions, dtype=float)
+    n = len(positions)
+    if n == 0:
+        return positions
+    gap = min(gap, (high - low) / max(n - 1, 1))
+    order = np.argsort(positions, kind="stable")
+    steps = gap * np.arange(n)
+    # Rounding must not turn the room around.
+    last = max(low, high - steps[-1])
+    placed = np.empty(n)
+    placed[order] = steps + isotonic_regression(
+        positions[order] - steps, y_min=low, y_max=last
+    )
+    return placed
+
+
+def label_ends(ax, heights, texts, colours):
+    """Name curves to the right of the axes, where they end.
+
+    Limits of the y axis must be final.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Drawn on.
+    heights : array-like of shape (n,)
+        Where curves end, in data coordinates.
+    texts : list of str
+        Their names.
+    colours : list of matplotlib colours
+        Their colours.
+
+    Returns
+    -------
+    list of matplotlib Annotation
+        The labels.
+    """
+    low, high = ax.get_ylim()
+    wanted = (np.asarray(heights, dtype=float) - low) / (high - low)
+    in_points = ax.get_window_extent().height * 72 / ax.figure.dpi
+    placed = spread_labels(wanted, _LINE_HEIGHT * _LABEL_SIZE / in_points)
+    return [
+        ax.annotate(
+            text,
+            xy=(1, at),
+            xytext=(1.06, to),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            color=colour,
+            fontsize=_LABEL_SIZE,
+            va="center",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "lw": 0.6,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
+        )
+        for text, colour, at, to in zip(texts, colours, wanted, placed)
+    ]
+
+
+def shortened(name, length=18):
+    """Cut a long name, and mark the cut.
+
+    Parameters
+    ----------
+    name : object
+        Name of a feature or a class.
+    length : int, default=18
+        Longest text, the mark included.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from skloss.ordinal._panels import shortened
+    >>> shortened("age"), shortened("blood pressure at rest", 10)
+    ('age', 'blood pre…')
+    """
+    text = str(name)
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -1,0 +1,220 @@
+"""Ordinal regression as the proximal Newton solver sees it."""
+
+import math
+
+import numpy as np
+
+from skloss.ordinal._curvature import hessian
+
+__all__ = ["OrdinalProblem"]
+
+
+class OrdinalProblem:
+    """The smooth part of the objective, for `skloss.solvers.prox_newton`.
+
+    The unknowns are m intercepts, then q blocks of p coefficients of standardised
+    columns. The smooth part is the loss, a ridge, and a linear term.
+
+    Parameters
+    ----------
+    rows : DenseRows or SparseRows
+        Rows sorted by class.
+    family : Cumulative, Stopping or Adjacent
+        The likelihood.
+    structure : Structure
+        How blocks make up the weights of the thresholds.
+    used : ndarray of shape (p,), bool
+        Columns that are not constant.
+    ridge : ndarray of shape (size,), default=None
+        Half of it times the square of each unknown is added.
+    tilt : ndarray of shape (size,), default=None
+        Its product with the unknowns is added.
+    """
+
+    def __init__(self, rows, family, structure, used, *, ridge=None, tilt=None):
+        self.rows, self.family, self.structure = rows, family, structure
+        self.used = used
+        self.m, self.q = structure.T.shape
+        self.p = rows.n_columns - 1
+        self.size = self.m + self.q * self.p
+        self.ridge, self.tilt = ridge, tilt
+        self.latest = None  # the last point that was looked at
+
+    def penalty_weight(self, weight):
+        """Weights of all unknowns, which is what they are given as."""
+        return np.ascontiguousarray(weight, dtype=np.float64)
+
+    def gradient_scale(self):
+        """Size of gradient entries: standardised columns are comparable as they are."""
+        scale = np.ones(self.size)
+        scale[self.m :] = np.tile(self.used.astype(np.float64), self.q)
+        return scale
+
+    def weights_of(self, x):
+        """Weights and intercepts of the thresholds.
+
+        Parameters
+        ----------
+        x : ndarray of shape (size,)
+            Unknowns.
+
+        Returns
+        -------
+        ndarray of shape (m, p + 1)
+            For standardised columns, intercepts last.
+        """
+        B = np.empty((self.m, self.p + 1))
+        blocks = x[self.m :].reshape(self.q, self.p)
+        np.matmul(self.structure.T, blocks, out=B[:, :-1])
+        B[:, -1] = x[: self.m]
+        return B
+
+    def unknowns_of(self, B):
+        """Unknowns of given weights; see `weights_of`."""
+        blocks = self.structure.blocks_of(B[:, :-1])
+        return np.concatenate([B[:, -1], blocks.ravel()])
+
+    def scores(self, x):
+        """Scores of each threshold on its rows, one after the other."""
+        B = self.weights_of(x)
+        family, out = self.family, np.empty(self.family.n_scores)
+        for k, (lo, hi) in enumerate(family.ranges):
+            family.segment(out, k)[:] = self.rows.scores(B[k], lo, hi)
+        return out
+
+    def back(self, first):
+        """Gradient in the unknowns from the derivatives in the scores."""
+        family = self.family
+        G = np.empty((self.m, self.p + 1))
+        for k, (lo, hi) in enumerate(family.ranges):
+            G[k] = self.rows.back(family.segment(first, k), lo, hi)
+        gradient = np.empty(self.size)
+        gradient[: self.m] = G[:, -1]
+        gradient[self.m :] = (self.structure.T.T @ G[:, :-1]).ravel()
+        return gradient
+
+    def smooth_extra(self, x):
+        """Ridge and linear term."""
+        total = 0.0
+        if self.ridge is not None:
+            total += 0.5 * float(self.ridge @ (x * x))
+        if self.tilt is not None:
+            total += float(self.tilt @ x)
+        return total
+
+    def resume(self, point):
+        """Spare the look at a point that a problem with the same loss has seen."""
+        self.latest = point
+        return self
+
+    def at(self, x):
+        """Look at the problem at one point; see `OrdinalPoint`."""
+        x = np.array(x, dtype=np.float64)
+        known = self.latest
+        if known is not None and np.array_equal(known.x, x):
+            return OrdinalPoint(self, x, known.scores, known)
+        return OrdinalPoint(self, x, self.scores(x))
+
+
+class OrdinalPoint:
+    """An ordinal problem at one point: loss, gradient, quadratic model.
+
+    Parameters
+    ----------
+    problem : OrdinalProblem
+        The problem.
+    x : ndarray of shape (size,)
+        The unknowns.
+    scores : ndarray
+        Their scores.
+    known : OrdinalPoint, default=None
+        The same point of a problem with the same loss.
+    """
+
+    def __init__(self, problem, x, scores, known=None):
+        self.problem, self.x, self.scores = problem, x, scores
+        if known is None:
+            loss, first, self.terms = problem.family.derivatives(scores)
+            self.row_loss, self.row_gradient = loss, problem.back(first)
+        else:
+            self.row_loss, self.row_gradient = known.row_loss, known.row_gradient
+            self.terms = known.terms
+        self.loss = self.row_loss + problem.smooth_extra(x)
+        self.gradient = self.row_gradient.copy()
+        if problem.ridge is not None:
+            self.gradient += problem.ridge * x
+        if problem.tilt is not None:
+            self.gradient += problem.tilt
+        problem.latest = self
+
+    def rounding(self):
+        """Say what rounding leaves of gradient entries: nothing that `tol` sees."""
+        return 0.0
+
+    def has_flat_rows(self):
+        """Whether the model needs damping from the start."""
+        return False
+
+    def along(self, direction):
+        """Prepare the line search: value and new point at any step length."""
+        problem = self.problem
+        moved = problem.scores(direction)
+
+        def loss_at(length):
+            value = problem.family.value(self.scores + length * moved)
+            return value + problem.smooth_extra(self.x + length * direction)
+
+        def point_at(length):
+            return OrdinalPoint(
+                problem, self.x + length * direction, self.scores + length * moved
+            )
+
+        return loss_at, point_at
+
+    def model(self, working, damping):
+        """Quadratic model on the working set.
+
+        Parameters
+        ----------
+        working : ndarray of intp
+            Sorted coordinates.
+        damping : float
+            Relative increase of the curvature along each coordinate.
+
+        Returns
+        -------
+        Q : ndarray of shape (k, k)
+            Matrix.
+        q : ndarray of shape (k,)
+            Gradient.
+        back : callable
+            Maps a step in the model's coordinates to one of the unknowns.
+        """
+        problem = self.problem
+        if working.size == problem.size:
+            Q = hessian(problem.rows, self.terms, problem.structure.T)
+        else:
+            Q = self._partial_hessian(working)
+        diagonal = np.diag_indices(len(Q))
+        if problem.ridge is not None:
+            Q[diagonal] += problem.ridge[working]
+        if damping:
+            Q[diagonal] *= 1.0 + damping
+        return Q, self.gradient[working], lambda step: step
+
+    def _partial_hessian(self, working):
+        problem, m, p = self.problem, self.problem.m, self.problem.p
+        inner = working[working >= m] - m
+        features, place = np.unique(inner % p, return_inverse=True)
+        columns = np.append(features, p)
+        H = hessian(problem.rows, self.terms, problem.structure.T, columns)
+        seen = np.concatenate(
+            [working[working < m], m + (inner // p) * features.size + place]
+        )
+        if seen.size == len(H):
+            return H
+        return np.ascontiguousarray(H[np.ix_(seen, seen)])
+
+    def dual_gap(self, penalty, weight):
+        """No gap while iterating: the certificate is made once, at the end."""
+        return math.nan

@@ -1,0 +1,277 @@
+"""Rows sorted by class and standardised: all that the solver knows of X.
+
+The likelihood needs, for each threshold, the rows of a range of classes: a slice of
+rows sorted by class. Standardised rows end in a column of ones for the intercepts.
+
+Both kinds of rows offer ``scores(B, lo, hi, k)``, ``back(d, lo, hi)`` and
+``gram(weight, lo, hi, features)``; coefficients and gradients are (p + 1,), the
+intercept last.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+
+from skloss._blocks import narrow_csr_parts
+from skloss._jit import kernel
+from skloss._moments import column_moments, refuse_underflow
+from skloss._validation import as_kernel_array, column_scale
+from skloss.ordinal._gram_kernels import SMALL, add_small_gram
+
+__all__ = ["DenseRows", "Scaling", "SparseRows", "sorted_rows"]
+
+# Weighted copies of this size stay in the second-level cache between two products.
+_BLOCK_BYTES = 1 << 18
+
+
+class Scaling:
+    """Where columns have their centre and what they are divided by.
+
+    Parameters
+    ----------
+    center : ndarray of shape (p,)
+        Weighted means.
+    scale : ndarray of shape (p,)
+        Inverse of the weighted standard deviations; 0 for constant columns.
+    """
+
+    def __init__(self, center, scale):
+        self.center = center
+        self.scale = scale
+
+    def outside(self, B):
+        """Scores of the columns of X from those of standardised columns.
+
+        Parameters
+        ----------
+        B : ndarray of shape (m, p + 1)
+            Coefficients and intercepts for standardised columns.
+
+        Returns
+        -------
+        coef : ndarray of shape (m, p)
+            Coefficients for the columns of X.
+        at_center : ndarray of shape (m,)
+            Scores at the centre.
+        """
+        return B[:, :-1] * self.scale, B[:, -1].copy()
+
+    def inside(self, coef, at_center):
+        """Invert `outside`; coefficients of constant columns are lost."""
+        B = np.zeros((len(coef), coef.shape[1] + 1))
+        np.divide(coef, self.scale, out=B[:, :-1], where=self.scale > 0)
+        B[:, -1] = at_center
+        return B
+
+
+def sorted_rows(X, codes, weights):
+    """Sort and standardise the rows that have weight.
+
+    Parameters
+    ----------
+    X : C-contiguous ndarray or CSR matrix of shape (n, p)
+        Data, float32 or float64.
+    codes : ndarray of shape (n,), intp
+        Classes from 0.
+    weights : ndarray of shape (n,), float64
+        Weights, summing to 1. Rows of weight zero are left out.
+
+    Returns
+    -------
+    rows : DenseRows or SparseRows
+        In the order of classes, rows of one class in the order they came.
+    order : ndarray of intp
+        Rows of X that these are.
+    scaling : Scaling
+        What was done to the columns.
+    """
+    order = np.argsort(codes, kind="stable")
+    if not weights.all():
+        order = order[weights[order] > 0]
+    mean, square = column_moments(X, weights)
+    spread = np.sqrt(square)
+    constant = column_scale(mean, spread) != spread
+    refuse_underflow(X, weights, square)
+    scale = np.divide(1.0, spread, out=np.zeros(len(spread)), where=~constant)
+    kind = SparseRows if sparse.issparse(X) else DenseRows
+    return kind.of(X, order, mean, scale), order, Scaling(mean, scale)
+
+
+class DenseRows:
+    """Standardised rows, stored.
+
+    Parameters
+    ----------
+    Z : C-contiguous ndarray of shape (n, p + 1)
+        Rows; the last column holds ones.
+    """
+
+    is_sparse = False
+
+    def __init__(self, Z):
+        self.Z = Z
+        self.n_rows, self.n_columns = Z.shape
+
+    @classmethod
+    def of(cls, X, order, center, scale):
+        """Copy the rows of X in the given order."""
+        Z = np.empty((len(order), X.shape[1] + 1))
+        _standardised_copy(as_kernel_array(X, X.dtype), order, center, scale, Z)
+        return cls(Z)
+
+    def every(self, step, starts):
+        """Return about every `step`-th row of each class.
+
+        Returns
+        -------
+        rows : DenseRows or SparseRows
+            Those rows.
+        picked : ndarray of intp
+            Which they are.
+        starts : ndarray of shape (K + 1,)
+            Where classes begin among them.
+        """
+        picked = [np.arange(lo, hi, step) for lo, hi in pairwise(starts)]
+        sizes = [0, *(len(rows) for rows in picked)]
+        picked = np.concatenate(picked)
+        return self._picked(picked), picked, np.cumsum(sizes)
+
+    def _picked(self, rows):
+        return DenseRows(self.Z[rows])
+
+    def scores(self, b, lo, hi):
+        """Scores of rows ``lo`` to ``hi``."""
+        return self.Z[lo:hi] @ b
+
+    def back(self, d, lo, hi):
+        """Product of derivatives in the scores of rows ``lo`` to ``hi`` with them."""
+        return d @ self.Z[lo:hi]
+
+    def gram(self, weight, lo, hi, columns=None):
+        """Weighted Gram matrix of rows ``lo`` to ``hi``.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (hi - lo,)
+            At least 0.
+        lo, hi : int
+            Range of rows.
+        columns : ndarray of intp, default=None
+            Which columns; all by default.
+
+        Returns
+        -------
+        ndarray of shape (P, P)
+        """
+        P = self.n_columns if columns is None else len(columns)
+        out = np.zeros((P, P))
+        if columns is None and P <= SMALL:
+            add_small_gram(self.Z[lo:hi], weight, out)
+            return out
+        step = max(64, _BLOCK_BYTES // (8 * P))
+        for start in range(lo, hi, step):
+            stop = min(start + step, hi)
+            part = (
+                self.Z[start:stop]
+                if columns is None
+                else self._part(start, stop, columns)
+            )
+            part = part * np.sqrt(weight[start - lo : stop - lo])[:, None]
+            out += part.T @ part  # NumPy calls the symmetric product
+        return out
+
+    def _part(self, start, stop, columns):
+        return self.Z[start:stop].take(columns, axis=1)
+
+
+class SparseRows(DenseRows):
+    """Standardised rows of a CSR matrix; only what is multiplied is ever dense.
+
+    Parameters
+    ----------
+    X : scipy.sparse CSR matrix of shape (n, p)
+        Rows, sorted, float64.
+    center, scale : ndarray of shape (p,)
+        What is subtracted from the columns, and what they are multiplied by then.
+    """
+
+    is_sparse = True
+
+    def __init__(self, X, center, scale):
+        self.X, self.center, self.scale = X, center, scale
+        self.parts = narrow_csr_parts(X)
+        self.n_rows, self.n_columns = X.shape[0], X.shape[1] + 1
+
+    @classmethod
+    def of(cls, X, order, center, scale):
+        """Copy the rows of X in the given order."""
+        rows = sparse.csr_array(X)[order]
+        return cls(rows.astype(np.float64, copy=False), center, scale)
+
+    def _picked(self, rows):
+        return SparseRows(self.X[rows], self.center, self.scale)
+
+    def scores(self, b, lo, hi):
+        """Scores of rows ``lo`` to ``hi``."""
+        scaled = b[:-1] * self.scale
+        out = np.empty(hi - lo)
+        _csr_scores(*self.parts, scaled, b[-1] - self.center @ scaled, lo, out)
+        return out
+
+    def back(self, d, lo, hi):
+        """Product of derivatives in the scores of rows ``lo`` to ``hi`` with them."""
+        out = np.zeros(self.n_columns)
+        _csr_back(*self.parts, d, lo, out)
+        total = d.sum()
+        out[:-1] = (out[:-1] - total * self.center) * self.scale
+        out[-1] = total
+        return out
+
+    def _part(self, start, stop, columns):
+        features = columns[:-1]
+        part = np.ones((stop - start, len(columns)))
+        part[:, :-1] = self._selected(features)[start:stop].toarray()
+        part[:, :-1] -= self.center[features]
+        part[:, :-1] *= self.scale[features]
+        return part
+
+    def gram(self, weight, lo, hi, columns=None):
+        """Weighted Gram matrix of rows ``lo`` to ``hi``."""
+        if columns is None:
+            columns = np.arange(self.n_columns)
+        return super().gram(weight, lo, hi, columns)
+
+    def _selected(self, features):
+        """Columns of X in row order, kept until others are asked for."""
+        kept = getattr(self, "_kept", None)
+        if kept is None or not np.array_equal(kept[0], features):
+            self._kept = kept = features, self.X[:, features]
+        return kept[1]
+
+
+@kernel(fastmath={"contract"})
+def _standardised_copy(X, order, center, scale, out):
+    """Copy rows of X, centred and scaled, ahead of a column of ones."""
+    n_features = X.shape[1]
+    for i in range(len(order)):
+        row, copy = X[order[i]], out[i]
+        for j in range(n_features):
+            copy[j] = (row[j] - center[j]) * scale[j]
+        copy[n_features] = 1.0
+
+
+@kernel(fastmath={"contract"})
+def _csr_scores(data, indices, indptr, b, intercept, lo, out):
+    for i in range(len(out)):
+        total = 0.0
+        for at in range(indptr[lo + i], indptr[lo + i + 1]):
+            total += data[at] * b[indices[at]]
+        out[i] = total + intercept
+
+
+@kernel(fastmath={"contract"})
+def _csr_back(data, indices, indptr, d, lo, out):
+    for i in range(len(d)):
+        for at in range(indptr[lo + i], indptr[lo + i + 1]):
+            out[indices[at]] += d[i] * data[at]

@@ -1,0 +1,45 @@
+"""Whether the unpenalised objective has no minimum.
+
+Where classes can be separated, the likelihood grows for ever along some direction:
+gradients vanish, so that any tolerance is met, but Newton's steps do not.
+"""
+
+import numpy as np
+from scipy.linalg import lstsq
+
+__all__ = ["recedes"]
+
+_LARGE = 0.1  # change of a score by a Newton step at a converged point
+
+
+def recedes(problem, x, l1):
+    """Whether a Newton step at a stationary point still moves some score.
+
+    Parameters
+    ----------
+    problem : OrdinalProblem
+        Smooth part.
+    x : ndarray of shape (size,)
+        Point at which the gradient is within tolerance.
+    l1 : ndarray of shape (size,)
+        Weights of the absolute values; a penalised coordinate stays where it is.
+
+    Returns
+    -------
+    bool
+    """
+    free = l1 == 0
+    if problem.ridge is not None:
+        free &= problem.ridge == 0
+    free[: problem.m] = True
+    free[problem.m :] &= np.tile(problem.used, problem.q)
+    if not free[problem.m :].any():
+        return False
+    free = np.flatnonzero(free)
+    point = problem.at(x)
+    Q, q, _ = point.model(free, 0.0)
+    # In columns of equal curvature, or those of the separated would count for nothing.
+    unit = 1.0 / np.sqrt(np.maximum(Q.diagonal(), 1e-300))
+    step = np.zeros(problem.size)
+    step[free] = unit * lstsq(Q * np.outer(unit, unit), -unit * q, cond=1e-12)[0]
+    return bool(np.abs(problem.scores(step)).max() > _LARGE)

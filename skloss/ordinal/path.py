@@ -1,0 +1,84 @@
+"""The path of PRESTO's solutions as a function on arrays."""
+
+import numpy as np
+
+from skloss._parallel import one_blas_thread
+from skloss.ordinal._inputs import read_sample
+from skloss.ordinal._path import Path, public_path
+from skloss.ordinal.presto import PrestoClassifier
+
+__all__ = ["presto_path"]
+
+
+def presto_path(
+    X, y, *, alphas=None, n_alphas=100, eps=1e-3, sample_weight=None, **options
+):
+    """Fit PRESTO at many strengths of the penalty, each from the one before.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Training data.
+    y : array-like of shape (n_samples,)
+        Ordered labels.
+    alphas : array-like of shape (n_alphas,), default=None
+        Strengths; they are sorted to fall. By default `n_alphas` from the smallest
+        that leaves all penalised coefficients at zero down to `eps` times that.
+    n_alphas : int, default=100
+        Number of strengths where `alphas` is None.
+    eps : float, default=1e-3
+        Smallest strength as a share of the largest.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
+    **options
+        Parameters of `PrestoClassifier` but for `alpha`.
+
+    Returns
+    -------
+    alphas : ndarray of shape (n_alphas,)
+        Strengths, falling.
+    intercepts : ndarray of shape (n_alphas, n_classes - 1)
+        Intercepts of the thresholds.
+    coefs : ndarray of shape (n_alphas, n_classes - 1, n_features)
+        Weights of the thresholds.
+    info : dict
+        ``classes``; ``alpha_max``; for each strength ``n_iter`` (Newton steps),
+        ``kkt_violation``, ``converged``.
+
+    Raises
+    ------
+    ValueError
+        As of ``PrestoClassifier.fit``, or if a strength is negative or not finite.
+    TypeError
+        If an option is none of `PrestoClassifier`.
+
+    Examples
+    --------
+    >>> from skloss.datasets import load
+    >>> from skloss.ordinal import presto_path
+    >>> data = load("anes96")
+    >>> X, y = data.data, data.target
+    >>> alphas, intercepts, coefs, info = presto_path(X, y, n_alphas=5)
+    >>> coefs.shape
+    (5, 6, 8)
+    >>> bool((coefs[0] == 0).all())
+    True
+    """
+    model = PrestoClassifier(**options)
+    model._validate_params()
+    with one_blas_thread():
+        sample = read_sample(model, X, y, sample_weight)
+        ratio = float(model.l1_ratio)
+        engine = model._engine(sample, model._model(sample.X.shape[1], l1_ratio=ratio))
+        alphas = n_alphas if alphas is None else alphas
+        path = Path.prepare(model, engine, sample.X, alphas=alphas, eps=eps)
+        solutions = path.fit(model)
+    intercepts, coefs = public_path(engine, solutions)
+    info = {
+        "classes": sample.classes,
+        "alpha_max": path.alpha_max,
+        "n_iter": np.array([s.n_iter for s in solutions]),
+        "kkt_violation": np.array([s.kkt_violation for s in solutions]),
+        "converged": np.array([s.status == "converged" for s in solutions]),
+    }
+    return path.alphas, intercepts, coefs, info
