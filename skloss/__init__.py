@@ -15,6 +15,9 @@ _HOMES = {
     "KMedoids": "skloss.cluster",
     "MultinomialLogistic": "skloss.linear_eval",
     "PooledGaussianNB": "skloss.linear_eval",
+    "PrestoClassifier": "skloss.ordinal",
+    "PrestoClassifierCV": "skloss.ordinal",
+    "ProportionalOddsClassifier": "skloss.ordinal",
     "certify": "skloss.certification",
 }
 _MODULES = (
@@ -25,6 +28,7 @@ _MODULES = (
     "kernels",
     "linear_eval",
     "losses",
+    "ordinal",
     "penalties",
     "solvers",
 )

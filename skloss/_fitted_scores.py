@@ -86,7 +86,7 @@ def fitted_scores(estimator):
         return LinearScores(coef, moved, center)
     terms = np.abs(coef) @ np.abs(center)
     rounding = len(center) * np.finfo(np.float64).eps * terms
-    rounding += np.spacing(np.abs(public))
+    rounding = rounding + np.spacing(np.abs(public))
     same = np.abs(kept - moved) <= rounding
     return LinearScores(coef, np.where(same, kept, moved), center)
 

@@ -35,6 +35,16 @@ VARIANTS = {
         {"metric": "cosine", "precompute": "condensed", "bound": True},
     ],
     "PooledGaussianNB": [{"shrinkage": "auto"}, {"var_smoothing": 0.0}],
+    "PrestoClassifier": [
+        {"ordering": "box"},
+        {"ordering": "train", "alpha": 1e-4},
+        {"family": "stopping", "link": "probit"},
+        {"family": "adjacent", "structure": "nonparallel"},
+        {"structure": "semiparallel", "l1_ratio": 0.0, "reverse": True},
+        {"alpha": 0.0, "link": "cloglog", "decision": "median"},
+    ],
+    "PrestoClassifierCV": [{"alphas": 5, "cv": 3, "l1_ratio": [0.5, 1.0]}],
+    "ProportionalOddsClassifier": [{"alpha": 0.1, "link": "loglog"}],
     "MultinomialLogistic": [{"precision": "double", "class_weight": "balanced"}],
 }
 

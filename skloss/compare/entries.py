@@ -18,6 +18,12 @@ register(
     {"C": np.logspace(-3, 4, 8).tolist()},
     needs="scaling",
 )
+register(
+    "ordinal",
+    "skloss.ordinal:PrestoClassifier",
+    {"alpha": np.logspace(-3.5, -1.0, 8).tolist()},
+)
+register("ordinal", "skloss.ordinal:ProportionalOddsClassifier", {})
 # One clusters all rows, the other subsamples of them, as the largest tables need.
 for _name in ("KMedoids", "CLARA"):
     register(

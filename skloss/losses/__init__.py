@@ -6,6 +6,9 @@ A loss such as ``Huber(delta=1.0)`` is a named tuple of its parameters. The func
 the loss's type, in Python and in kernels; `evaluate`, `evaluate_gradient` and
 `value_and_gradient` apply them to arrays.
 
+Losses of ordinal models are built from a link such as ``Logit()``; `links`, `ordinal`
+and `ordinal_passes` hold what they do.
+
 A new loss is a named tuple under ``@register(name)`` that says its ``targets``,
 ``lipschitz`` and ``smoothness``, followed by ``@value.implement(cls)`` and the others.
 """
@@ -31,6 +34,15 @@ from skloss.losses._evaluation import (
     get,
     value_and_gradient,
 )
+from skloss.losses.links import (
+    LINKS,
+    Cauchit,
+    CLogLog,
+    Logit,
+    LogLog,
+    Probit,
+    get_link,
+)
 from skloss.losses.margin import (
     Exponential,
     Hinge,
@@ -52,16 +64,22 @@ from skloss.losses.regression import (
 from skloss.losses.rows import SoftmaxCrossEntropy
 
 __all__ = [
+    "LINKS",
     "LOSSES",
     "Absolute",
+    "CLogLog",
+    "Cauchit",
     "EpsilonInsensitive",
     "Exponential",
     "Gamma",
     "Hinge",
     "Huber",
+    "LogLog",
     "Logistic",
+    "Logit",
     "ModifiedHuber",
     "Poisson",
+    "Probit",
     "Quantile",
     "SmoothedHinge",
     "SoftmaxCrossEntropy",
@@ -75,6 +93,7 @@ __all__ = [
     "evaluate",
     "evaluate_gradient",
     "get",
+    "get_link",
     "probability",
     "register",
     "row_conjugate",

@@ -302,18 +302,25 @@ def cloglog_interval_gap(a, b, s):
 
 
 @kernel
-def _probit_dual(a, t, s, value, mean, rb):
+def _probit_step(parts, s, ra, rb, mean):
+    """Newton step in a and in b - a, and its decrement.
+
+    The gradient's components and their sum are differences of accurate numbers.
+    """
+    _, ra_, rb_, ea, eb, mean_ = parts
+    ga, gb, both, h = ra_ - s * ra, s * rb - rb_, mean_ - s * mean, ra_ * rb_
+    det = ea * eb + (ea + eb) * h
+    da, dt = -(eb * ga + h * both) / det, (eb * ga - ea * gb) / det
+    return da, dt, -(both * da + gb * dt)
+
+
+@kernel
+def _probit_dual(a, t, s, start):
     """Scores (a', t') whose gradient is s times that of (a, t), by damped Newton."""
-    x, y, current = a, t, value
-    parts = probit_parts(x, x + y, y)
+    value, ra, rb, _, _, mean = start
+    x, y, current, parts = a, t, value, start
     for _ in range(_STEPS):
-        _, ra_, rb_, ea, eb, mean_ = parts
-        # gradient in x and y of the loss less its tilted tangent
-        gx, gy, h = mean_ - s * mean, s * rb - rb_, ra_ * rb_
-        det = ea * eb + (ea + eb) * h
-        dx = (eb * gy - (eb + h) * gx) / det
-        dy = (eb * gx - (ea + eb) * gy) / det
-        decrement = -(gx * dx + gy * dy)
+        dx, dy, decrement = _probit_step(parts, s, ra, rb, mean)
         if not isfinite(decrement):
             return inf, inf
         if decrement <= 1e-12 * value and y + dy > 0.0:
@@ -346,14 +353,15 @@ def probit_interval_gap(a, b, s):
     float
     """
     t = b - a
-    value, ra, rb, _, _, mean = probit_parts(a, b, t)
+    if a + b < 0.0:  # the density is largest at a then
+        a, b = -b, -a
+    start = probit_parts(a, b, t)
+    value, ra, rb, _, _, mean = start
     if b <= a or s <= 0.0 or s >= 1.0:
         return value if s < 1.0 else 0.0
     if rb == 0.0:
         return probit_lower_gap(-a, s)
-    if ra == 0.0:
-        return probit_lower_gap(b, s)
-    a_, t_ = _probit_dual(a, t, s, value, mean, rb)
+    a_, t_ = _probit_dual(a, t, s, start)
     if not isfinite(a_):
         return inf
     shift, width = a - a_, t - t_

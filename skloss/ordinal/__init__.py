@@ -7,10 +7,19 @@ import importlib
 
 # Public name -> module that defines it.
 _HOMES = {
+    "CVCurveDisplay": "skloss.ordinal.cv_curve_display",
+    "CoefficientTable": "skloss.ordinal.inference",
     "PrestoClassifier": "skloss.ordinal.presto",
     "PrestoClassifierCV": "skloss.ordinal.presto_cv",
+    "PrestoPathDisplay": "skloss.ordinal.display",
     "ProportionalOddsClassifier": "skloss.ordinal.proportional_odds",
+    "ProportionalOddsTest": "skloss.ordinal.inference",
+    "RareCalibrationDisplay": "skloss.ordinal.calibration_display",
+    "RestrictionTest": "skloss.ordinal.inference",
+    "ThresholdProfileDisplay": "skloss.ordinal.profile_display",
+    "grouped_calibration_error": "skloss.ordinal.metrics",
     "presto_path": "skloss.ordinal.path",
+    "proportional_odds_test": "skloss.ordinal.inference",
 }
 
 __all__ = list(_HOMES)

@@ -80,11 +80,12 @@ class BasePresto(
             model,
         )
 
-    def _ordering(self, engine, X):
-        """How an engine is fitted; X (n, p) are the rows that span the box."""
+    def _ordering(self, engine, sample):
+        """How an engine is fitted; the rows of `sample` span the box."""
         if self.ordering != "box":
             return ordering_of(engine)
-        return ordering_of(engine, *check_box(self.feature_range, X))
+        box = check_box(self.feature_range, sample.X, sample.weights)
+        return ordering_of(engine, *box)
 
     def _likelihood(self):
         return {"family": self.family, "link": self.link, "reverse": self.reverse}

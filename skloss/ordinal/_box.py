@@ -4,6 +4,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lstsq
 from scipy.optimize import nnls
 
+from skloss.ordinal._engine import LARGEST_HESSIAN
 from skloss.ordinal._families import Cumulative
 from skloss.ordinal._ordering import Observed, Solution, Train
 from skloss.penalties import L1, total
@@ -16,6 +17,8 @@ __all__ = ["Box", "ordering_of"]
 _PENALTY = L1(1.0)
 _ARMIJO = 1e-4
 _HALVINGS = 40
+# Of the gradient in the model: multipliers are read off what moves its minimiser.
+_EXACT = 1e-12
 
 
 class Box(Observed):
@@ -56,7 +59,7 @@ class Box(Observed):
             nu = warm.multipliers
         point = problem.at(self.scaled_into(x0))
         working = np.flatnonzero(l1 == 0) if working is None else working
-        if problem.size <= 4000:
+        if problem.size <= LARGEST_HESSIAN:
             working = np.arange(problem.size)
         recorder, distances = Recorder(callback, max_iter), np.empty(problem.size)
         stalled = False
@@ -65,9 +68,8 @@ class Box(Observed):
             if recorder.ends(info, n_working=working.size, stalled=stalled):
                 break
             working = grow(working, point.x, distances)
-            tolerance = 0.01 * min(info.kkt_violation, 1.0) ** 2
             model = _Model(self, point, l1, working, nu)
-            new, nu = model.minimise(max(tolerance, 1e-3 * tol))
+            new, nu = model.minimise()
             found = _search(point, new - point.x, l1, info.objective)
             stalled, point = found is None, found or point
         held, tilt = self.linear(nu)
@@ -183,7 +185,7 @@ class _Model:
         self.x = point.x
         self.Q, self.q, _ = point.model(working, 0.0)
 
-    def minimise(self, tol):
+    def minimise(self):
         """Return the minimiser (size,) and the conditions' multipliers.
 
         The dual function of the multipliers is concave and piecewise quadratic:
@@ -193,7 +195,7 @@ class _Model:
         result = self.x
         for _ in range(self._ROUNDS):
             trial_nu = nu + length * step
-            trial = self._lagrangian_minimiser(trial_nu, result, tol)
+            trial = self._lagrangian_minimiser(trial_nu, result)
             excess = self.box.excess(trial)
             value = self._value(trial) + trial_nu @ excess
             if value >= best - 1e-13 * abs(value):
@@ -208,12 +210,12 @@ class _Model:
                     break
         return self.box.scaled_into(result), nu
 
-    def _lagrangian_minimiser(self, nu, start, tol):
+    def _lagrangian_minimiser(self, nu, start):
         held, tilt = self.box.linear(nu)
         rows = self.working
         x = start[rows].copy()
         c = self.Q @ self.x[rows] - self.q - tilt[rows]
-        minimize_block(_PENALTY, self.Q, c, x, (self.l1 + held)[rows], tol)
+        minimize_block(_PENALTY, self.Q, c, x, (self.l1 + held)[rows], _EXACT)
         new = self.x.copy()
         new[rows] = x
         return new

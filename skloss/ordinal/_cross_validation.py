@@ -120,7 +120,7 @@ class _Fold:
         """Scores (A,) of a path."""
         engine, estimator = self.engine.at_ratio(ratio), self.estimator
         # The box is that of all rows, or folds would be asked for less.
-        path = Path.prepare(estimator, engine, self.sample.X, alphas=alphas)
+        path = Path.prepare(estimator, engine, self.sample, alphas=alphas)
         intercepts, coefs = public_path(engine, path.fit(estimator))
         if isinstance(scorer, str):
             return self._likelihoods(intercepts, coefs, scorer)

@@ -32,7 +32,6 @@ __all__ = [
     "check_link",
     "check_ordering",
     "read_sample",
-    "validate_rows",
 ]
 
 FAMILIES = ("cumulative", "stopping", "continuation", "adjacent")
@@ -101,7 +100,7 @@ def read_sample(estimator, X, y, sample_weight):
     Sample
     """
     order = _ordered_categories(y)
-    X, y = validate_rows(estimator, X, y)
+    X, y = _validate(estimator, X, y)
     categories = estimator.categories
     classes, codes = _encode(y, order if categories is None else categories, categories)
     weights = check_weights(sample_weight, X.shape[0])
@@ -111,10 +110,8 @@ def read_sample(estimator, X, y, sample_weight):
     return Sample(X, codes, weights / total, float(total * unit), classes)
 
 
-def validate_rows(estimator, X, y=None):
-    """Rows in the dtype and order of the kernels, and labels if given."""
-    if y is None:
-        return validate_data(estimator, X, accept_sparse="csr", reset=False)
+def _validate(estimator, X, y):
+    """Rows in the dtype and order of the kernels, and labels."""
     X, y = validate_data(estimator, X, y, accept_sparse="csr")
     dtype = working_dtype(X)
     with np.errstate(over="ignore"):  # it is looked for
@@ -232,7 +229,7 @@ def check_factors(factors, n_features):
     return factors
 
 
-def check_box(feature_range, X):
+def check_box(feature_range, X, weights):
     """Return the lower and upper ends (p,) of the box.
 
     Parameters
@@ -241,6 +238,8 @@ def check_box(feature_range, X):
         Ends; None means the smallest and largest training values.
     X : ndarray or CSR matrix of shape (n, p)
         Training rows.
+    weights : ndarray of shape (n,)
+        Their weights; rows without weight span no box.
 
     Returns
     -------
@@ -248,6 +247,7 @@ def check_box(feature_range, X):
     """
     n_features = X.shape[1]
     if feature_range is None:
+        X = X if weights.all() else X[weights > 0]
         ends = X.min(axis=0), X.max(axis=0)
         ends = [e.toarray().ravel() if hasattr(e, "toarray") else e for e in ends]
         return [np.asarray(e, dtype=np.float64) for e in ends]

@@ -11,7 +11,7 @@ import numpy as np
 
 from skloss.ordinal._certificate import certify
 
-__all__ = ["Observed", "Solution", "Train"]
+__all__ = ["Observed", "Solution", "Train", "solution_of"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Observed:
         if warm is not None and warm.problem.family is self.engine.family:
             problem.resume(warm.point)
         result = self.engine.solve(problem, self.engine.l1(alpha), x0, **options)
-        return _solution(result, problem)
+        return solution_of(result, problem)
 
     def certificate(self, alpha, solution):
         """Bound the distance of a solution from the optimum."""
@@ -84,7 +84,8 @@ class Observed:
         return certify(solution.problem, solution.x, l1, held=solution.held)
 
 
-def _solution(result, problem):
+def solution_of(result, problem):
+    """Solution from a solver's result."""
     return Solution(
         x=result.x,
         n_iter=result.n_iter,
@@ -133,7 +134,7 @@ class Train(Observed):
             if family.barrier <= self._LAST or result.status in ("max_iter", "stopped"):
                 break
             family.barrier = max(family.barrier * self._FACTOR, self._LAST)
-        return dataclasses.replace(_solution(result, problem), n_iter=n_iter)
+        return dataclasses.replace(solution_of(result, problem), n_iter=n_iter)
 
     def _gaps(self, x):
         family = self.family

@@ -11,6 +11,7 @@ __all__ = [
     "Panels",
     "alpha_axis",
     "label_ends",
+    "log_ticks",
     "mark_alpha",
     "one_panel",
     "panels_for",
@@ -56,7 +57,7 @@ def panels_for(n_panels, ax, *, size, max_columns, sharey):
     size : tuple of float
         Width and height of a new panel, in inches.
     max_columns : int
-        New panels in a row.
+        Most new panels in a row.
     sharey : bool
         Whether new panels have one y axis.
 
@@ -78,8 +79,8 @@ def panels_for(n_panels, ax, *, size, max_columns, sharey):
                 f"{len(axes)} given."
             )
         return Panels(axes, axes[0].figure, list(axes), list(axes))
-    columns = min(n_panels, max_columns)
-    rows = -(-n_panels // columns)
+    rows = -(-n_panels // max_columns)
+    columns = -(-n_panels // rows)  # four are two and two
     figure, grid = pyplot().subplots(
         rows,
         columns,
@@ -140,6 +141,31 @@ def alpha_axis(ax, alphas):
     low, high = alphas.min(), alphas.max()
     if low < high:
         ax.set_xlim(high, low)
+    if low > 0:
+        log_ticks(ax.xaxis, low, high)
+
+
+def log_ticks(axis, low, high):
+    """Put ticks on a short logarithmic axis whose labels do not meet.
+
+    Left alone, matplotlib labels up to nine values of a decade, or a single one.
+
+    Parameters
+    ----------
+    axis : matplotlib Axis
+        Logarithmic.
+    low, high : float
+        Its ends.
+    """
+    from matplotlib import ticker
+
+    decades = np.log10(high / low)
+    if not 0 < decades < 2:
+        return
+    steps = (1, 2, 5) if decades > 0.7 else (1, 1.5, 2, 3, 5, 7)
+    axis.set_major_locator(ticker.LogLocator(subs=steps))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def mark_alpha(ax, alpha, text=None, **kwargs):
@@ -217,16 +243,16 @@ def spread_labels(positions, gap, low=0.0, high=1.0):
     return placed
 
 
-def label_ends(ax, heights, texts, colours):
+def label_ends(ax, ends, heights, texts, colours):
     """Name curves to the right of the axes, where they end.
 
-    Limits of the y axis must be final.
+    Limits of both axes must be final.
 
     Parameters
     ----------
     ax : matplotlib Axes
         Drawn on.
-    heights : array-like of shape (n,)
+    ends, heights : array-like of shape (n,)
         Where curves end, in data coordinates.
     texts : list of str
         Their names.
@@ -245,9 +271,9 @@ def label_ends(ax, heights, texts, colours):
     return [
         ax.annotate(
             text,
-            xy=(1, at),
+            xy=(end, height),
             xytext=(1.06, to),
-            xycoords="axes fraction",
+            xycoords="data",
             textcoords="axes fraction",
             color=colour,
             fontsize=_LABEL_SIZE,
@@ -262,7 +288,7 @@ def label_ends(ax, heights, texts, colours):
                 "relpos": (0, 0.5),
             },
         )
-        for text, colour, at, to in zip(texts, colours, wanted, placed)
+        for text, colour, end, height, to in zip(texts, colours, ends, heights, placed)
     ]
 
 

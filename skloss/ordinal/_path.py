@@ -56,12 +56,12 @@ class Path(NamedTuple):
     alphas: np.ndarray
 
     @classmethod
-    def prepare(cls, estimator, engine, X, *, alphas, eps=1e-3):
+    def prepare(cls, estimator, engine, sample, *, alphas, eps=1e-3):
         """Make ready for strengths, or for a number of them."""
         start, alpha_max = engine.unpenalized(tol=estimator.tol)
         if np.ndim(alphas) == 0:
             alphas = alpha_grid(alpha_max, int(alphas), eps)
-        ordering = estimator._ordering(engine, X)
+        ordering = estimator._ordering(engine, sample)
         return cls(engine, ordering, start, alpha_max, check_alphas(alphas))
 
     def fit(self, estimator, report=None):

@@ -3,11 +3,10 @@
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._fitted_scores import fitted_scores
 from skloss._linear_scores import refuse_overflow, score_rows
-from skloss.ordinal._inputs import validate_rows
 from skloss.ordinal._probabilities import (
     class_log_probabilities,
     class_probability_rows,
@@ -28,7 +27,7 @@ class OrdinalPredictionsMixin(ClassifierMixin):
     def _threshold_scores(self, X):
         """Scores of "y > k" (n, m) in float64, and the dtype of what is returned."""
         check_is_fitted(self)
-        X = validate_rows(self, X)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
         scores = fitted_scores(self)
         m = len(self.classes_) - 1
         if len(scores.coef) != m:  # one row for all thresholds
@@ -128,6 +127,7 @@ class OrdinalPredictionsMixin(ClassifierMixin):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes the score of the second, else log-probabilities.
         """
+        check_is_fitted(self)
         if len(self.classes_) > 2:
             return self.predict_log_proba(X)
         g, dtype = self._threshold_scores(X)

@@ -7,7 +7,7 @@ gradients vanish, so that any tolerance is met, but Newton's steps do not.
 import numpy as np
 from scipy.linalg import lstsq
 
-__all__ = ["recedes"]
+__all__ = ["is_receding", "recedes"]
 
 _LARGE = 0.1  # change of a score by a Newton step at a converged point
 
@@ -42,4 +42,9 @@ def recedes(problem, x, l1):
     unit = 1.0 / np.sqrt(np.maximum(Q.diagonal(), 1e-300))
     step = np.zeros(problem.size)
     step[free] = unit * lstsq(Q * np.outer(unit, unit), -unit * q, cond=1e-12)[0]
+    return is_receding(problem, step)
+
+
+def is_receding(problem, step):
+    """Whether a step from a converged point is one towards infinity."""
     return bool(np.abs(problem.scores(step)).max() > _LARGE)

@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skloss._plots import name_of, pyplot
 from skloss._validation import check_weights
-from skloss.ordinal._panels import one_panel, shortened
+from skloss.ordinal._panels import log_ticks, one_panel, shortened
 from skloss.ordinal.metrics import calibration_bins
 
 __all__ = ["RareCalibrationDisplay"]
@@ -43,7 +43,7 @@ class RareCalibrationDisplay:
     line_ : matplotlib Line2D
         Bins in ascending order, nan and a gap where the class does not occur.
     intervals_ : matplotlib LineCollection
-        Their 95% intervals.
+        Their 95% intervals. What reaches far below all bins is cut off by the edge.
     limits_ : matplotlib Line2D or None
         Upper limits of the bins in which it does not occur, which have no place on a
         log axis; None if there are no such bins.
@@ -249,7 +249,7 @@ class RareCalibrationDisplay:
         lower, upper = _wilson(rate, weight)
         name = name or self.estimator_name or "bins"
         seen = rate > 0
-        drawn = [mean[mean > 0], lower[seen], upper]
+        drawn = [mean[mean > 0], rate[seen], upper]
         low, high = _limits(np.concatenate(drawn), self.ax_)
         # Predictions of zero have no place but the edge.
         mean = np.maximum(mean, low)
@@ -269,6 +269,8 @@ class RareCalibrationDisplay:
         self.diagonal_ = _diagonal(self.ax_)
         self.ax_.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
         self.ax_.set_aspect("equal", adjustable="box")
+        for axis in (self.ax_.xaxis, self.ax_.yaxis):
+            log_ticks(axis, low, high)
         place = {"loc": "best"}
         if self.figure_.get_layout_engine() is not None:  # makes room for it
             place = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
@@ -279,7 +281,9 @@ class RareCalibrationDisplay:
         """Name the class, unless an earlier display has and this one does not know."""
         if self.rare is None and _drawn(self.ax_, _DIAGONAL) is not None:
             return
-        rare = "the rare class" if self.rare is None else shortened(self.rare, 30)
+        rare = "the rare class"
+        if self.rare is not None:
+            rare = f"class {shortened(self.rare, 30)}"
         self.ax_.set_xlabel(f"Predicted probability of {rare}")
         self.ax_.set_ylabel(f"Observed rate of {rare}")
 
@@ -337,7 +341,7 @@ def _limits(values, ax):
     if _drawn(ax, _DIAGONAL) is not None:
         low, high = min(low, ax.get_xlim()[0]), max(high, ax.get_xlim()[1])
     else:
-        low, high = low / 1.3, high * 1.3
+        low, high = low / 1.5, high * 1.3
     return low, high
 
 

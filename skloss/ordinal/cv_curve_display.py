@@ -19,8 +19,8 @@ class CVCurveDisplay:
 
     Parameters
     ----------
-    alphas : array-like of shape (n_alphas,)
-        Strengths of the penalty, not negative.
+    alphas : array-like of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        Strengths of the penalty, not negative; those of each curve, or of all.
     scores : array-like of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
         Score of each fold; greater is better.
     mean_scores : array-like of shape (n_alphas,) or (n_l1_ratios, n_alphas), \
@@ -172,17 +172,18 @@ class CVCurveDisplay:
         self.ax_, self.figure_ = one_panel(ax)
         label = name or self.estimator_name or "mean over folds"
         self.lines_ = []
-        for place, mean in enumerate(means):
+        for place, (own, mean) in enumerate(zip(alphas, means)):
             style = {"lw": 1.2, "color": f"C{place % 10}", "zorder": 2}
             if place == chosen:
                 style |= {"lw": 2, "zorder": 3, "label": label}
-            self.lines_ += self.ax_.plot(alphas, mean, **style | kwargs)
+            self.lines_ += self.ax_.plot(own, mean, **style | kwargs)
         alpha_axis(self.ax_, alphas)
         errors = _standard_errors(scores[chosen])
         self.band_ = self.one_se_alpha_ = None
         if errors is not None:
-            self.band_ = self._draw_band(alphas, means[chosen], errors, chosen)
-            self.one_se_alpha_ = _one_se_alpha(alphas, means[chosen], errors)
+            curve = alphas[chosen], means[chosen], errors
+            self.band_ = self._draw_band(*curve, self.lines_[chosen].get_color())
+            self.one_se_alpha_ = _one_se_alpha(*curve)
         self._mark_alphas()
         self.ax_.set_xlabel("alpha (the penalty falls to the right)")
         self.ax_.set_ylabel(self.score_name)
@@ -196,15 +197,17 @@ class CVCurveDisplay:
         """Arrays that belong together, with an axis for the shares of L1."""
         alphas = np.asarray(self.alphas, dtype=float)
         scores = np.asarray(self.scores, dtype=float)
-        if alphas.ndim != 1 or len(alphas) == 0 or not (alphas >= 0).all():
+        if alphas.ndim not in (1, 2) or alphas.size == 0 or not (alphas >= 0).all():
             raise ValueError(
                 "alphas must hold one number for each point of the path, none "
                 f"negative; got shape {alphas.shape}."
             )
-        if scores.ndim not in (2, 3) or scores.shape[-2] != len(alphas):
+        several = scores.ndim == 3
+        fits = several or (scores.ndim == 2 and alphas.ndim == 1)
+        if not fits or scores.shape[-1 - alphas.ndim : -1] != alphas.shape:
             raise ValueError(
                 "scores must have shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, "
-                f"n_folds) with n_alphas = {len(alphas)}; got {scores.shape}."
+                f"n_folds); got {scores.shape} for alphas of shape {alphas.shape}."
             )
         means = scores.mean(axis=-1)
         if self.mean_scores is not None:
@@ -214,13 +217,14 @@ class CVCurveDisplay:
                     f"mean_scores must have shape {means.shape}; got {given.shape}."
                 )
             means = given
-        if scores.ndim == 2:
-            return alphas, scores[None], means[None], None
+        if not several:
+            return alphas[None], scores[None], means[None], None
         ratios = self.l1_ratios
         if ratios is None or len(ratios) != len(scores):
             raise ValueError(
                 f"l1_ratios must name {len(scores)} curves; got {ratios!r}."
             )
+        alphas = np.broadcast_to(alphas, means.shape)
         return alphas, scores, means, np.asarray(ratios, dtype=float)
 
     def _chosen_curve(self, means, ratios):
@@ -237,12 +241,12 @@ class CVCurveDisplay:
             )
         return int(found[0])
 
-    def _draw_band(self, alphas, mean, errors, chosen):
+    def _draw_band(self, alphas, mean, errors, colour):
         return self.ax_.fill_between(
             alphas,
             mean - errors,
             mean + errors,
-            color=self.lines_[chosen].get_color(),
+            color=colour,
             alpha=0.2,
             lw=0,
             label="± one standard error",
@@ -273,9 +277,11 @@ class CVCurveDisplay:
 
     def _label_curves(self, alphas, means, ratios):
         """Name each curve by its share of L1."""
+        curves, last = np.arange(len(alphas)), alphas.argmin(axis=1)
         return label_ends(
             self.ax_,
-            means[:, np.argmin(alphas)],
+            alphas[curves, last],
+            means[curves, last],
             [f"l1_ratio {ratio:g}" for ratio in ratios],
             [line.get_color() for line in self.lines_],
         )

@@ -148,7 +148,7 @@ class PrestoPathDisplay:
                 "has one. For a path of your own use PrestoPathDisplay.from_path."
             )
         display = cls(
-            estimator.alphas_,
+            _alphas_of(estimator),
             estimator.coefs_path_,
             feature_names=getattr(estimator, "feature_names_in_", None),
             classes=estimator.classes_,
@@ -273,6 +273,7 @@ class PrestoPathDisplay:
         self.labels_ = [
             label_ends(
                 panel,
+                [alphas[last]] * len(named),
                 coefs[last, k, named],
                 [shortened(names[j]) for j in named],
                 [self.lines_[k][j].get_color() for j in named],
@@ -280,6 +281,16 @@ class PrestoPathDisplay:
             for k, panel in enumerate(self.axes_)
         ]
         return self
+
+
+def _alphas_of(estimator):
+    """Strengths at which a cross-validated fit keeps its weights."""
+    alphas = np.asarray(estimator.alphas_)
+    if alphas.ndim == 2:  # a path of its own for each share of the L1 penalty
+        ratios = np.atleast_1d(estimator.l1_ratio)
+        alphas = alphas[np.flatnonzero(ratios == estimator.l1_ratio_)[0]]
+    # A fit that was stopped early has not come to the smallest ones.
+    return alphas[: len(estimator.coefs_path_)]
 
 
 def _checked_path(alphas, coefs):

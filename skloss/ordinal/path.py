@@ -71,7 +71,7 @@ def presto_path(
         ratio = float(model.l1_ratio)
         engine = model._engine(sample, model._model(sample.X.shape[1], l1_ratio=ratio))
         alphas = n_alphas if alphas is None else alphas
-        path = Path.prepare(model, engine, sample.X, alphas=alphas, eps=eps)
+        path = Path.prepare(model, engine, sample, alphas=alphas, eps=eps)
         solutions = path.fit(model)
     intercepts, coefs = public_path(engine, solutions)
     info = {

@@ -30,7 +30,172 @@ __all__ = ["PrestoClassifierCV"]
 
 
 class PrestoClassifierCV(BasePresto):
-    """Docstring."""
+    """PRESTO with the strength of its penalty chosen by cross-validation.
+
+    One warm-started path per fold, all folds on the same grid, then one path on all
+    rows: about as much work as five or six paths, not 250 fits.
+
+    Parameters
+    ----------
+    alphas : int or array-like of shape (n_alphas,), default=50
+        Strengths, or their number: then they fall geometrically from `alpha_max_` to
+        `eps` times that.
+    eps : float, default=1e-3
+        Smallest strength as a share of the largest, where `alphas` is a number.
+    cv : int, splitter or iterable, default=5
+        Folds. A number means stratified folds, shuffled by `random_state`.
+    scoring : str, callable or None, default=None
+        None means the mean log-likelihood of test rows, with probabilities of at
+        least 1e-12; "rare_log_loss" that of the event "of the rarest class or not";
+        anything else is a scorer of scikit-learn.
+    selection : {"min", "1se"}, default="min"
+        The best strength, or the largest whose mean score is within one standard
+        error of the best.
+    l1_ratio : float or list of float, default=1.0
+        Shares of the absolute value in the penalty to choose from.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the folds.
+    n_jobs : int, default=None
+        Folds at a time, through joblib. Changes no result.
+    base_penalty : float, default=1.0
+        Factor on the penalty of the block that all thresholds share (``rho``): 1 is
+        the paper's penalty, 0 leaves the common weights free, so that a large `alpha`
+        gives proportional odds instead of no features.
+    base : {"first", "last", "balanced"} or int, default="first"
+        Threshold whose weights are the base of the fused structure: "balanced" is the
+        one that cuts the weight of the rows most evenly.
+    structure : {"fused", "nonparallel", "parallel", "semiparallel"}, default="fused"
+        What is penalised: the base's weights and the changes from one threshold to
+        the next ("fused", PRESTO); each threshold's own weights; one common vector of
+        weights (proportional odds); a common vector and each threshold's departure
+        from it.
+    family : {"cumulative", "stopping", "continuation", "adjacent"}, \
+            default="cumulative"
+        Which probability a score is about: of ``y <= k``; of ``y = k`` given
+        ``y >= k``; of ``y > k`` given ``y >= k``; of ``y = k`` against ``y = k + 1``
+        (logit only). Only cumulative scores can cross.
+    link : {"logit", "probit", "cloglog", "loglog", "cauchit"} or link, default="logit"
+        Distribution function F; see `skloss.losses.Logit` and its neighbours. With
+        "cauchit" the loss is not convex: a stationary point is found, and there is no
+        `dual_gap_`.
+    reverse : bool, default=False
+        Run the family from the last class to the first.
+    ordering : {"observed", "train", "box"}, default="observed"
+        Where cumulative probabilities must be in order: only so far as every row's
+        own class has positive probability (the paper's objective); on all training
+        rows; in the whole of `feature_range`, for any future row inside it. "box"
+        needs ``structure="fused"``.
+    feature_range : pair of scalars or array-likes of shape (n_features,), default=None
+        Lower and upper ends of the box of ``ordering="box"``; None means the smallest
+        and largest training values.
+    repair : {"isotonic", "sort", "clip", "raise"}, default="isotonic"
+        What predictions do with rows whose cumulative probabilities are out of order:
+        replace them by the nearest that are in order, sort them, set negative class
+        probabilities to zero, or raise ValueError.
+    penalty_factors : array-like of shape (n_features,), default=None
+        Factors of at least 0 on each feature's penalty; 1 by default, 0 leaves a
+        feature unpenalised.
+    standardize : bool, default=True
+        Whether the penalty is on weights of columns divided by their (weighted,
+        population) standard deviations. `coef_` is in units of X in any case.
+    class_weight : dict or "balanced", default=None
+        Factors on the sample weights of each class. They change what is estimated:
+        probabilities are then those of a population with such weights.
+    categories : array-like of shape (n_classes,), default=None
+        Labels from low to high. By default the order of an ordered pandas
+        Categorical, else sorted.
+    decision : {"mode", "median"}, default="mode"
+        What `predict` returns: the most probable class, or the one in which the
+        cumulative probability reaches one half, of the least expected absolute error.
+    max_iter : int, default=100
+        Largest number of Newton steps of a fit.
+    tol : float, default=1e-6
+        Largest distance from stationarity, of any coefficient of a standardised
+        column, with weights that sum to 1.
+    verbose : int, default=0
+        Whether to print a line for each strength of the last path.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The chosen strength.
+    l1_ratio_ : float
+        The chosen share.
+    alphas_ : ndarray of shape (n_alphas,) or (n_ratios, n_alphas)
+        Strengths, falling; one row for each of several `l1_ratio`.
+    mean_scores_ : ndarray of shape (n_alphas,) or (n_ratios, n_alphas)
+        Mean over the folds; greater is better.
+    scores_path_ : ndarray of shape (n_alphas, n_folds) or (n_ratios, n_alphas, n_folds)
+        Scores of the folds.
+    best_index_ : int
+        Position of `alpha_` among the strengths of its ratio.
+    coefs_path_ : ndarray of shape (n_alphas, n_classes - 1, n_features)
+        Weights along the path on all rows, at `l1_ratio_`.
+    intercepts_path_ : ndarray of shape (n_alphas, n_classes - 1)
+        Intercepts along it.
+    classes_ : ndarray of shape (n_classes,)
+        Labels from low to high.
+    coef_ : ndarray of shape (n_classes - 1, n_features)
+        Weights of the score of "y > k" for each k, in units of X.
+    intercept_ : ndarray of shape (n_classes - 1,)
+        Intercepts of those scores.
+    thresholds_ : ndarray of shape (n_classes - 1,)
+        Their negatives.
+    differences_ : ndarray of shape (n_classes - 1, n_features)
+        Weights of each threshold less those of the one before; the first as they are.
+    n_iter_ : int
+        Number of Newton steps of the path on all rows.
+    objective_ : float
+        Mean loss plus penalty.
+    kkt_violation_ : float
+        Largest distance from stationarity, at most `tol` where the fit converged; with
+        an ordering, of the Lagrangian (of the barrier problem, for "train").
+    dual_gap_ : float
+        Upper bound on the distance of `objective_` from its minimum, under the
+        ordering asked for; nan for "cauchit".
+    n_crossings_ : int
+        Training rows on which cumulative probabilities are out of order.
+    alpha_max_ : float
+        Smallest penalty at which all penalised coefficients are zero.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has them.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the tolerance was not reached.
+    UserWarning
+        If a fold has no training row of some class; that class has the probability
+        1e-12 there.
+
+    See Also
+    --------
+    PrestoClassifier : The fit at one strength.
+    presto_path : The path as a function.
+
+    Notes
+    -----
+    ``GridSearchCV(PrestoClassifier(), ...)`` does the same in general and more slowly;
+    both agree on equal folds and scores.
+
+    References
+    ----------
+    .. [1] Gregory Faletto, Jacob Bien. "Predicting Rare Events by Shrinking Towards
+       Proportional Odds". ICML 2023. arXiv:2305.18700.
+
+    Examples
+    --------
+    >>> from skloss.datasets import make_rare_ordinal
+    >>> from skloss.ordinal import PrestoClassifierCV
+    >>> X, y = make_rare_ordinal(random_state=0)
+    >>> model = PrestoClassifierCV(alphas=10, random_state=0).fit(X, y)
+    >>> model.scores_path_.shape
+    (10, 5)
+    >>> bool(model.alpha_ == model.alphas_[model.mean_scores_.argmax()])
+    True
+    """
 
     _parameter_constraints: dict = MODEL_CONSTRAINTS | {
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -154,7 +319,7 @@ class PrestoClassifierCV(BasePresto):
         engine = self._engine(sample, self._model(sample.X.shape[1]))
         options = {"alphas": self.alphas, "eps": self.eps}
         return [
-            Path.prepare(self, engine.at_ratio(ratio), sample.X, **options)
+            Path.prepare(self, engine.at_ratio(ratio), sample, **options)
             for ratio in self._ratios()
         ]
 

@@ -5,6 +5,7 @@ import sys
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
@@ -17,6 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from statsmodels.stats.proportion import proportion_confint
 
+from skloss.ordinal import (
+    PrestoClassifier,
+    PrestoClassifierCV,
+    ProportionalOddsClassifier,
+)
 from skloss.ordinal._panels import shortened, spread_labels
 from skloss.ordinal.calibration_display import RareCalibrationDisplay
 from skloss.ordinal.cv_curve_display import CVCurveDisplay
@@ -53,7 +59,10 @@ class Bare(ClassifierMixin, BaseEstimator):
 
 
 def fitted_path(rng, *, n_l1=None):
-    """Stand-in for a cross-validated fit of five features at two thresholds."""
+    """Stand-in for a cross-validated fit of five features at two thresholds.
+
+    With several shares of the L1 penalty each has strengths of its own.
+    """
     sizes = np.array([1.0, 0.3, 0.0, 2.0, 0.5]) * rng.choice([-1, 1], 5)
     coefs = np.log(ALPHAS[0] / ALPHAS)[:, None, None] * sizes
     coefs = np.repeat(coefs, 2, axis=1)
@@ -62,10 +71,12 @@ def fitted_path(rng, *, n_l1=None):
     scores = -1 + 0.05 * rng.standard_normal(shape)
     means = scores.mean(axis=-1)
     at = np.unravel_index(means.argmax(), means.shape)
-    ratios = [0.1, 0.5, 1.0][:n_l1]
+    ratios, grid = [0.1, 0.5, 1.0][:n_l1], ALPHAS
+    if n_l1 is not None:
+        grid = ALPHAS / np.array(ratios)[:, None]
     return Bare(l1_ratio=1.0 if n_l1 is None else ratios).with_attributes(
-        alphas_=ALPHAS,
-        alpha_=ALPHAS[at[-1]],
+        alphas_=grid,
+        alpha_=grid[at],
         l1_ratio_=1.0 if n_l1 is None else ratios[at[0]],
         coefs_path_=coefs,
         coef_=coefs[at[-1]],
@@ -136,6 +147,26 @@ class TestLabels:
         assert shortened("x" * 19) == "x" * 17 + "…"
 
 
+class TestTicks:
+    @pytest.mark.parametrize("decades", [0.3, 0.6, 0.8, 1.2, 1.7, 1.99, 2.5, 6])
+    @pytest.mark.parametrize("start", [1e-7, 0.0037, 0.09])
+    def test_labels_of_log_axes_are_apart(self, decades, start):
+        ends = start * np.array([1, 10**decades])
+        ax = PrestoPathDisplay.from_path(ends, np.ones((2, 3, 1))).axes_[2]
+        ax.figure.canvas.draw()
+        low, high = sorted(ax.get_xlim())
+        labels = [
+            label
+            for label, at in zip(
+                ax.get_xticklabels(which="both"),
+                [*ax.get_xticks(), *ax.get_xticks(minor=True)],
+            )
+            if label.get_text() and low <= at <= high
+        ]
+        assert len(labels) >= 2
+        assert_apart(boxes_of(labels))
+
+
 class TestPath:
     def test_curves_hold_the_weights(self, path):
         display = PrestoPathDisplay.from_estimator(path)
@@ -164,13 +195,8 @@ class TestPath:
         display = PrestoPathDisplay.from_estimator(path)
         for k, labels in enumerate(display.labels_):
             for label, j in zip(labels, [3, 0, 4, 1]):
-                to_data = display.axes_[k].transAxes + (
-                    display.axes_[k].transData.inverted()
-                )
-                end = to_data.transform(label.xy)
-                np.testing.assert_allclose(
-                    end, [ALPHAS[-1], path.coefs_path_[-1, k, j]], rtol=1e-9
-                )
+                assert label.xycoords == "data"
+                assert label.xy == (ALPHAS[-1], path.coefs_path_[-1, k, j])
 
     @pytest.mark.parametrize("n_thresholds", [1, 2, 3, 5])
     def test_nothing_overlaps(self, rng, n_thresholds):
@@ -250,6 +276,18 @@ class TestPath:
         assert display.labels_[0][0].get_text() == f"x{largest}"
         assert "standard deviation" in display.axes_[0].get_ylabel()
 
+    def test_strengths_of_the_chosen_share(self, rng):
+        path = fitted_path(rng, n_l1=3)
+        display = PrestoPathDisplay.from_estimator(path)
+        chosen = path.alphas_[path.l1_ratio.index(path.l1_ratio_)]
+        assert path.alpha_ in chosen
+        np.testing.assert_array_equal(display.lines_[0][0].get_xdata(), chosen)
+
+    def test_path_that_was_stopped_early(self, path):
+        path.coefs_path_ = path.coefs_path_[:7]
+        display = PrestoPathDisplay.from_estimator(path)
+        np.testing.assert_array_equal(display.lines_[0][0].get_xdata(), ALPHAS[:7])
+
     def test_greys_are_for_features_without_a_name(self):
         coefs = ALPHAS[::-1, None, None] * np.arange(1.0, 15)
         display = PrestoPathDisplay.from_path(ALPHAS, coefs, max_labels=12)
@@ -262,6 +300,16 @@ class TestPath:
     def test_style(self, path):
         display = PrestoPathDisplay.from_estimator(path, lw=4)
         assert {line.get_lw() for line in display.lines_[0].values()} == {4}
+
+    @pytest.mark.parametrize(
+        ("n_thresholds", "per_row"), [(1, [1]), (3, [3]), (4, [2, 2]), (5, [3, 2])]
+    )
+    def test_rows_of_panels(self, n_thresholds, per_row):
+        coefs = np.ones((len(ALPHAS), n_thresholds, 1))
+        display = PrestoPathDisplay.from_path(ALPHAS, coefs)
+        display.figure_.canvas.draw()
+        tops = [round(ax.get_position().y1, 6) for ax in display.axes_]
+        assert sorted(np.unique(tops, return_counts=True)[1])[::-1] == per_row
 
     def test_axes_of_the_user(self, path):
         figure, axes = plt.subplots(1, 2)
@@ -482,7 +530,7 @@ class TestCalibration:
         assert ax.get_xlim() == ax.get_ylim()
         low, high = ax.get_xlim()
         ends = np.array(display.intervals_.get_segments())
-        assert low < min(display.mean.min(), ends.min())
+        assert low < min(display.mean.min(), np.nanmin(display.line_.get_ydata()))
         assert high > max(display.mean.max(), ends.max())
         np.testing.assert_array_equal(*display.diagonal_.get_data())
         display.figure_.canvas.draw()
@@ -494,7 +542,7 @@ class TestCalibration:
         X, y, model = rare
         display = RareCalibrationDisplay.from_estimator(model, X, y)
         assert display.rare == "c"
-        assert display.ax_.get_xlabel() == "Predicted probability of c"
+        assert display.ax_.get_xlabel() == "Predicted probability of class c"
         weights = np.where(y == "a", 1e-4, 1.0)
         by_weight = RareCalibrationDisplay.from_estimator(
             model, X, y, sample_weight=weights
@@ -578,7 +626,7 @@ class TestCalibration:
         after = first.ax_.get_xlim()
         assert after[0] < before[0] and after[1] >= before[1]
         assert first.ax_.get_xlim() == first.ax_.get_ylim()
-        assert first.ax_.get_xlabel() == "Predicted probability of c"
+        assert first.ax_.get_xlabel() == "Predicted probability of class c"
         assert second.line_.get_color() != first.line_.get_color()
         shown = texts(first.ax_.get_legend().get_texts())
         assert len(shown) == len(set(shown)) == 4
@@ -633,25 +681,43 @@ class TestCVCurve:
         path = fitted_path(rng, n_l1=3)
         display = CVCurveDisplay.from_estimator(path)
         assert len(display.lines_) == 3
-        for line, means in zip(display.lines_, path.mean_scores_):
+        for line, alphas, means in zip(
+            display.lines_, path.alphas_, path.mean_scores_, strict=True
+        ):
+            np.testing.assert_array_equal(line.get_xdata(), alphas)
             np.testing.assert_array_equal(line.get_ydata(), means)
         assert texts(display.labels_) == ["l1_ratio 0.1", "l1_ratio 0.5", "l1_ratio 1"]
-        chosen = path.l1_ratio.index(path.l1_ratio_)
-        mean, error = (
-            path.mean_scores_[chosen],
-            sem(path.scores_path_[chosen], axis=1),
-        )
-        heights = display.band_.get_paths()[0].vertices[:, 1]
-        assert heights.max() == pytest.approx((mean + error).max(), rel=1e-12)
-        alone = CVCurveDisplay(ALPHAS, path.scores_path_[chosen]).plot()
-        assert display.one_se_alpha_ == alone.one_se_alpha_
-        unnamed = CVCurveDisplay(
-            ALPHAS, path.scores_path_, l1_ratios=path.l1_ratio
-        ).plot()
-        assert unnamed.one_se_alpha_ == alone.one_se_alpha_
+        for label, alphas, means in zip(
+            display.labels_, path.alphas_, path.mean_scores_
+        ):
+            assert label.xy == (alphas[-1], means[-1])
+        limits = path.alphas_.max(), path.alphas_.min()
+        np.testing.assert_allclose(display.ax_.get_xlim(), limits)
         display.figure_.canvas.draw()
         width = display.figure_.canvas.get_width_height()[0]
         assert all(box.x1 <= width for box in boxes_of(display.labels_))
+
+    def test_band_belongs_to_the_chosen_share(self, rng):
+        path = fitted_path(rng, n_l1=3)
+        display = CVCurveDisplay.from_estimator(path)
+        chosen = path.l1_ratio.index(path.l1_ratio_)
+        scores, means = path.scores_path_[chosen], path.mean_scores_[chosen]
+        heights = display.band_.get_paths()[0].vertices[:, 1]
+        top = (means + sem(scores, axis=1)).max()
+        assert heights.max() == pytest.approx(top, rel=1e-12)
+        alone = CVCurveDisplay(path.alphas_[chosen], scores).plot()
+        assert display.one_se_alpha_ == alone.one_se_alpha_
+        by_score = CVCurveDisplay(
+            path.alphas_, path.scores_path_, l1_ratios=path.l1_ratio
+        ).plot()
+        assert by_score.one_se_alpha_ == alone.one_se_alpha_
+
+    def test_shares_of_l1_with_the_same_strengths(self, rng):
+        scores = rng.standard_normal((2, len(ALPHAS), 4))
+        display = CVCurveDisplay(ALPHAS, scores, l1_ratios=[0.5, 1.0]).plot()
+        for line, own in zip(display.lines_, scores, strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), ALPHAS)
+            np.testing.assert_allclose(line.get_ydata(), own.mean(axis=1))
 
     def test_a_single_fold_has_no_error(self):
         display = CVCurveDisplay(ALPHAS, -ALPHAS[:, None], alpha=ALPHAS[-1]).plot()
@@ -686,8 +752,10 @@ class TestCVCurve:
         scores = path.scores_path_
         with pytest.raises(ValueError, match="LogisticRegression has no scores_path_"):
             CVCurveDisplay.from_estimator(LogisticRegression().fit(*iris()))
-        with pytest.raises(ValueError, match="n_alphas = 3"):
+        with pytest.raises(ValueError, match=r"for alphas of shape \(3,\)"):
             CVCurveDisplay(ALPHAS[:3], scores).plot()
+        with pytest.raises(ValueError, match=r"got \(12, 5\) for alphas of shape"):
+            CVCurveDisplay([ALPHAS], scores).plot()
         with pytest.raises(ValueError, match="none negative"):
             CVCurveDisplay(-ALPHAS, scores).plot()
         with pytest.raises(ValueError, match=r"mean_scores must have shape \(12,\)"):
@@ -698,6 +766,81 @@ class TestCVCurve:
             CVCurveDisplay(
                 ALPHAS, np.stack([scores] * 2), l1_ratios=[0.1, 0.5], l1_ratio=0.3
             ).plot()
+
+
+@pytest.fixture(scope="module")
+def ordered():
+    """Rows with named features and three classes, "c" the rare one."""
+    rng = np.random.default_rng(7)
+    X = pd.DataFrame(rng.standard_normal((600, 4)), columns=list("pqrs"))
+    X["q"] *= 10
+    latent = X @ [1.0, 0.1, 0.0, 0.0] + rng.logistic(size=600)
+    return X, pd.Series(np.array(["a", "b", "c"])[np.digitize(latent, [0, 3])])
+
+
+class TestFits:
+    """The estimators keep what the plots read."""
+
+    def test_profile(self, ordered):
+        X, y = ordered
+        model = PrestoClassifier(alpha=1e-3).fit(X, y)
+        common = ProportionalOddsClassifier().fit(X, y)
+        display = ThresholdProfileDisplay.from_estimator(
+            model, proportional_odds=common, features=["q", "s"]
+        )
+        for place, j in enumerate([1, 3]):
+            line, level = display.lines_[place], display.proportional_lines_[place]
+            np.testing.assert_array_equal(line.get_ydata(), model.coef_[:, j])
+            assert level.get_ydata()[0] == common.coef_[0, j]
+            assert display.axes_[place].get_title() == "pqrs"[j]
+        assert texts(display.axes_[0].get_xticklabels()) == ["> a", "> b"]
+        with pytest.raises(ValueError, match="one row for each threshold"):
+            ThresholdProfileDisplay.from_estimator(common)
+
+    def test_calibration(self, ordered):
+        X, y = ordered
+        model = PrestoClassifier(alpha=1e-3).fit(X, y)
+        display = RareCalibrationDisplay.from_estimator(model, X, y, n_bins=4)
+        assert display.rare == "c"
+        p = np.sort(model.predict_proba(X)[:, 2])
+        np.testing.assert_allclose(display.mean, p.reshape(4, -1).mean(axis=1))
+
+    @pytest.mark.parametrize("l1_ratio", [1.0, [0.5, 1.0]])
+    def test_path_and_scores(self, ordered, l1_ratio):
+        X, y = ordered
+        model = PrestoClassifierCV(
+            alphas=8, cv=3, l1_ratio=l1_ratio, random_state=0
+        ).fit(X, y)
+        ratios = np.atleast_1d(l1_ratio).tolist()
+        chosen = ratios.index(model.l1_ratio_)
+        alphas = np.atleast_2d(model.alphas_)[chosen]
+        path = PrestoPathDisplay.from_estimator(model, X=X, standardized=True)
+        sd = X.to_numpy().std(axis=0)
+        for k, lines in enumerate(path.lines_):
+            for j, line in lines.items():
+                np.testing.assert_array_equal(line.get_xdata(), alphas)
+                np.testing.assert_allclose(
+                    line.get_ydata(), model.coefs_path_[:, k, j] * sd[j]
+                )
+        # The curves cross the line at the fit itself.
+        at = path.lines_[1][0].get_xdata() == path.alpha_lines_[0].get_xdata()[0]
+        assert at.sum() == 1
+        for j, line in path.lines_[1].items():
+            drawn = line.get_ydata()[at]
+            np.testing.assert_allclose(drawn, model.coef_[1, j] * sd[j], atol=1e-4)
+        curve = CVCurveDisplay.from_estimator(model)
+        assert len(curve.lines_) == len(ratios)
+        best = max(line.get_ydata().max() for line in curve.lines_)
+        heights = curve.lines_[chosen].get_ydata()
+        assert heights[alphas == model.alpha_] == best
+        assert curve.one_se_alpha_ >= model.alpha_
+
+    def test_one_standard_error_rules_agree(self, ordered):
+        X, y = ordered
+        options = {"alphas": 15, "cv": 4, "random_state": 0}
+        best = PrestoClassifierCV(**options).fit(X, y)
+        simple = PrestoClassifierCV(selection="1se", **options).fit(X, y)
+        assert CVCurveDisplay.from_estimator(best).one_se_alpha_ == simple.alpha_
 
 
 DRAW = [

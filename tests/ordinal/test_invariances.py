@@ -17,6 +17,10 @@ _SPEC = importlib.util.spec_from_file_location(
 conic = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(conic)
 
+pytestmark = pytest.mark.filterwarnings(
+    "error::sklearn.exceptions.ConvergenceWarning",
+)
+
 MODELS = {
     "paper": {},
     "elastic net": {"l1_ratio": 0.5, "base_penalty": 0.3, "base": "last"},
@@ -45,7 +49,7 @@ def crossed():
     return X, fit(X, y, w, alpha=0.001)
 
 
-def fit(X, y, w=None, *, tol=1e-11, **model):
+def fit(X, y, w=None, *, tol=1e-10, **model):
     estimator = PrestoClassifier(tol=tol, max_iter=1000, **model)
     return estimator.fit(X, y, sample_weight=w)
 
@@ -165,7 +169,9 @@ def test_single_precision_is_kept_and_close(data, model, order):
     X, y, w = data
     single = X.astype(np.float32, order=order)
     one = PrestoClassifier(tol=1e-7, **model).fit(single, y, w.astype(np.float32))
-    assert one.coef_.dtype == one.intercept_.dtype == np.float32
+    # Where an ordering is promised, rounded coefficients might break the promise.
+    kept = np.float64 if "ordering" in model else np.float32
+    assert one.coef_.dtype == one.intercept_.dtype == kept
     assert one.predict_proba(single).dtype == np.float32
     other = fit(single.astype(np.float64), y, w.astype(np.float32), **model)
     assert one.objective_ == pytest.approx(other.objective_, rel=1e-6)
@@ -238,8 +244,10 @@ def test_probabilities_are_those_of_the_coefficients(data, model):
     assert sound.sum() > 100
     ours = estimator.predict_proba(X)
     np.testing.assert_allclose(ours[sound], P[sound], rtol=1e-10, atol=1e-14)
+    with np.errstate(divide="ignore"):
+        expected = np.log(ours)
     np.testing.assert_allclose(
-        estimator.predict_log_proba(X), np.log(ours), rtol=1e-10, atol=1e-12
+        estimator.predict_log_proba(X), expected, rtol=1e-10, atol=1e-12
     )
     above = np.cumsum(P[sound, ::-1], axis=1)[:, -2::-1]
     np.testing.assert_allclose(

@@ -16,6 +16,10 @@ _SPEC = importlib.util.spec_from_file_location(
 conic = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(conic)
 
+pytestmark = pytest.mark.filterwarnings(
+    "error::sklearn.exceptions.ConvergenceWarning",
+)
+
 FAMILIES = ("cumulative", "stopping", "continuation", "adjacent")
 STRUCTURES = ("fused", "nonparallel", "parallel", "semiparallel")
 PENALTIES = {

@@ -1,0 +1,120 @@
+"""Newton's method where the objective is smooth: no penalty, or a ridge."""
+
+import numpy as np
+from scipy.linalg import cho_solve, lapack
+
+from skloss.ordinal._separation import is_receding
+from skloss.solvers._result import Iteration, Recorder, SolverResult
+
+__all__ = ["inverse", "newton"]
+
+_ARMIJO = 1e-4
+_HALVINGS = 40
+_FLAT = 1e-11  # curvature below this share of the largest may be rounding
+
+
+def newton(problem, x0, *, tol, max_iter, callback=None):
+    """Minimise an ordinal problem without L1 penalty.
+
+    Steps are the shortest that minimise the quadratic model, so that directions
+    without effect (more features than rows) are left alone.
+
+    Parameters
+    ----------
+    problem : OrdinalProblem
+        The problem.
+    x0 : ndarray of shape (size,)
+        Start.
+    tol : float
+        Largest gradient entry.
+    max_iter : int
+        Largest number of steps.
+    callback : callable, default=None
+        Called with an `Iteration` after each; returns True to stop.
+
+    Returns
+    -------
+    result : SolverResult
+        The minimiser.
+    hessian : ndarray of shape (size, size)
+        Second derivatives there.
+    """
+    recorder = Recorder(callback, max_iter)
+    point, stalled = problem.at(x0), False
+    every = np.arange(problem.size)
+    for n_iter in range(max_iter + 1):
+        violation = float(np.abs(point.gradient).max())
+        converged = violation <= tol
+        info = Iteration(
+            n_iter, point.x, point.loss, kkt_violation=violation, converged=converged
+        )
+        # Looked at before the end is decided: the last step needs it too.
+        H, gradient, _ = point.model(every, 0.0)
+        if recorder.ends(info, stalled=stalled):
+            break
+        moved = _search(point, -inverse(H) @ gradient)
+        stalled, point = moved is None, moved or point
+    if recorder.status == "converged":
+        # The last digits come at no cost, since the Hessian is there.
+        step = -inverse(H) @ gradient
+        if not is_receding(problem, step):
+            polished = problem.at(point.x + step)
+            better = np.abs(polished.gradient).max()
+            if better < violation:
+                point, violation = polished, float(better)
+    problem.latest = point
+    result = SolverResult(
+        x=point.x,
+        objective=point.loss,
+        n_iter=n_iter,
+        status=recorder.status,
+        kkt_violation=violation,
+        history=recorder.history,
+    )
+    return result, H
+
+
+def _search(point, step):
+    """Longest of the steps 1, 1/2, 1/4... that decreases the objective enough."""
+    loss_at, point_at = point.along(step)
+    promised = min(point.gradient @ step, 0.0)
+    slack = 1e-15 * abs(point.loss)
+    length = 1.0
+    for _ in range(_HALVINGS):
+        if loss_at(length) <= point.loss + _ARMIJO * length * promised + slack:
+            return point_at(length)
+        length /= 2
+    return None
+
+
+def inverse(H):
+    """Pseudo-inverse of a positive semi-definite matrix, whatever its units.
+
+    Parameters
+    ----------
+    H : ndarray of shape (k, k)
+        Symmetric; rows of zeros are left out.
+
+    Returns
+    -------
+    ndarray of shape (k, k)
+    """
+    seen = np.flatnonzero(H.diagonal() > 0)
+    out = np.zeros_like(H)
+    unit = 1.0 / np.sqrt(H.diagonal()[seen])
+    scaled = H[np.ix_(seen, seen)] * np.outer(unit, unit)
+    out[np.ix_(seen, seen)] = _inverse(scaled) * np.outer(unit, unit)
+    return out
+
+
+def _inverse(scaled):
+    factor, failed = lapack.dpotrf(scaled, lower=1)
+    if not failed:
+        condition, failed = lapack.dpocon(
+            factor, np.abs(scaled).sum(axis=0).max(), uplo="L"
+        )
+        if not failed and condition > _FLAT:
+            return cho_solve((factor, True), np.eye(len(scaled)))
+    values, vectors = np.linalg.eigh(scaled)
+    kept = values > _FLAT * values[-1]
+    return (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
