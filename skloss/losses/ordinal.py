@@ -78,7 +78,7 @@ def interval(link, a, b):
     >>> from skloss.losses import Logit
     >>> from skloss.losses.ordinal import interval
     >>> [round(x, 6) for x in interval(Logit(), -1.0, 1.0)]
-    [0.771937, 0.425459, -0.425459, 0.377687, 0.377687, -0.181075]
+    [0.771937, 0.425459, -0.425459, 0.377627, 0.377627, -0.181015]
     """
 
 
@@ -200,7 +200,8 @@ def interval_gap(link, a, b, s):
     -------
     float
         ``l(z) + l*(s g) - s g @ z`` for the loss l, its gradient g and z = (a, b); at
-        least 0, 0 at `s` = 1. inf if an iteration fails, nan for the cauchit link.
+        least 0, 0 at `s` = 1. Its upper bound (1 - s) l(z) if an iteration fails, nan
+        for the cauchit link, whose loss is not convex.
 
     Examples
     --------

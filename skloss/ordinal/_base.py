@@ -98,7 +98,7 @@ class BasePresto(
         """Training rows on which cumulative probabilities are out of order."""
         if self.family != "cumulative" or len(self.classes_) == 2:
             return 0
-        g, _ = self._threshold_scores(X)
+        g, _ = self._scores_of(X)
         signed = signed_rows(g, link=self.link, reverse=self.reverse)
         return int(crossing_rows(signed).sum())
 

@@ -1,17 +1,27 @@
 """Scores of whole paths on held-out folds."""
 
+import inspect
 import warnings
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
+from skloss._linear_scores import score_rows
 from skloss._parallel import one_blas_thread
-from skloss.ordinal._path import Path, public_path
+from skloss.ordinal._base import fitted_attributes, public_scores
+from skloss.ordinal._path import Path
 from skloss.ordinal._probabilities import class_probability_rows
 
-__all__ = ["FLOOR", "fold_scores", "one_standard_error", "scorer_of"]
+__all__ = [
+    "FLOOR",
+    "fold_scores",
+    "one_standard_error",
+    "scorer_of",
+    "weighted_splits",
+]
 
 FLOOR = 1e-12  # probability of what a model holds impossible, a class unseen included
 
@@ -45,9 +55,37 @@ def one_standard_error(alphas, scores):
     int
     """
     mean = scores.mean(axis=1)
-    best = int(np.argmax(mean))
-    error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
+    best = int(np.nanargmax(mean))
+    n_folds = scores.shape[1]
+    if n_folds == 1 or not np.isfinite(mean[best]):
+        return best
+    error = scores[best].std(ddof=1) / np.sqrt(n_folds)
     return int(np.flatnonzero(mean >= mean[best] - error)[0])
+
+
+def weighted_splits(splits, weights):
+    """Folds with test rows, as positions of rows.
+
+    Parameters
+    ----------
+    splits : iterable of (train, test)
+        Positions or masks of rows.
+    weights : ndarray of shape (n,)
+        A fold whose test rows have no weight has no score and is left out.
+
+    Returns
+    -------
+    list of (train, test)
+    """
+    rows = np.arange(len(weights))
+    try:
+        splits = [(rows[train], rows[test]) for train, test in splits]
+    except IndexError as error:
+        raise ValueError(f"cv names rows that there are not: {error}.") from None
+    splits = [(train, test) for train, test in splits if weights[test].any()]
+    if not splits:
+        raise ValueError("cv gives no fold with test rows of positive weight.")
+    return splits
 
 
 def fold_scores(estimator, sample, splits, grids, scorer, n_jobs):
@@ -77,22 +115,59 @@ def fold_scores(estimator, sample, splits, grids, scorer, n_jobs):
         delayed(_one_fold)(estimator, sample, train, test, grids, scorer)
         for train, test in splits
     )
-    return np.stack(results, axis=-1)
+    # Here, because warnings of other processes would not arrive.
+    scores, missing, failed = zip(*results)
+    _warn_of_missing(missing)
+    _warn_of_failed(np.concatenate(failed), estimator)
+    return np.stack(scores, axis=-1)
+
+
+def _warn_of_missing(missing):
+    for labels in missing:
+        if labels:
+            warnings.warn(
+                f"A fold has no training row of class {labels}; it gives them the "
+                f"probability {FLOOR}. Use fewer folds.",
+                stacklevel=5,
+            )
+
+
+def _warn_of_failed(violations, estimator):
+    if len(violations):
+        warnings.warn(
+            f"{type(estimator).__name__}: {len(violations)} fits of the folds stopped "
+            f"above the tolerance, with KKT violations of up to {violations.max():.2g}."
+            " Raise max_iter, tol or the smallest of the alphas.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
 
 
 def _one_fold(estimator, sample, train, test, grids, scorer):
-    """Scores (n_ratios, A) on one fold."""
+    """Scores (n_ratios, A), classes missing, KKT violations of what failed."""
     with one_blas_thread():
         fold = _Fold(estimator, sample, train, test)
-        return np.stack([fold.scores(*grid, scorer) for grid in grids])
+        scores = np.stack([fold.scores(*grid, scorer) for grid in grids])
+        return scores, fold.missing, fold.failed
+
+
+def _takes_weights(scorer):
+    """Whether a scorer can be given sample weights."""
+    function = getattr(scorer, "_score_func", scorer)
+    try:
+        return "sample_weight" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of compiled functions
+        return False
 
 
 class _Fold:
     """Training rows of a fold, made ready once for all paths."""
 
     def __init__(self, estimator, sample, train, test):
-        self.estimator, self.sample, self.test = estimator, sample, test
-        train = train[sample.weights[train] > 0]
+        self.sample = sample
+        train, self.test = (rows[sample.weights[rows] > 0] for rows in (train, test))
+        if not len(train):
+            raise ValueError("cv gives a fold without training rows.")
         self.seen, codes = np.unique(sample.codes[train], return_inverse=True)
         if len(self.seen) < 2:
             label = sample.classes[self.seen[0]].item()
@@ -100,47 +175,41 @@ class _Fold:
                 f"A fold's training rows are all of class {label!r}. Use fewer folds."
             )
         missing = np.setdiff1d(np.arange(len(sample.classes)), self.seen)
-        if len(missing):
-            labels = sample.classes[missing].tolist()
-            warnings.warn(
-                f"A fold has no training row of class {labels}; it gives them the "
-                f"probability {FLOOR}. Use fewer folds.",
-                stacklevel=2,
-            )
+        self.missing = sample.classes[missing].tolist()
+        self.failed = []
         self.fold = sample._replace(
             X=sample.X[train],
             codes=codes.astype(np.intp, copy=False),
             weights=sample.weights[train],
             classes=sample.classes[self.seen],
         )
-        model = estimator._model(sample.X.shape[1])
-        self.engine = estimator._engine(self.fold, model)
+        self.estimator = clone(estimator).set_params(
+            base=_base_among(estimator.base, self.seen),
+            repair="isotonic" if estimator.repair == "raise" else estimator.repair,
+        )
+        model = self.estimator._model(sample.X.shape[1])
+        self.engine = self.estimator._engine(self.fold, model)
 
     def scores(self, ratio, alphas, scorer):
         """Scores (A,) of a path."""
         engine, estimator = self.engine.at_ratio(ratio), self.estimator
         # The box is that of all rows, or folds would be asked for less.
         path = Path.prepare(estimator, engine, self.sample, alphas=alphas)
-        intercepts, coefs = public_path(engine, path.fit(estimator))
+        solutions = path.fit(estimator)
+        self.failed += [s.kkt_violation for s in solutions if s.status != "converged"]
+        fits = [public_scores(engine, solution.x) for solution in solutions]
         if isinstance(scorer, str):
-            return self._likelihoods(intercepts, coefs, scorer)
-        return self._by_scorer(intercepts, coefs, scorer)
+            return self._likelihoods(fits, scorer)
+        return self._by_scorer(fits, scorer)
 
-    def _likelihoods(self, intercepts, coefs, scorer):
+    def _likelihoods(self, fits, scorer):
         """Mean log-likelihood of test rows, of all classes or of "rare or not"."""
         sample, test = self.sample, self.test
         X, codes, weights = sample.X[test], sample.codes[test], sample.weights[test]
-        if not weights.any():
-            return np.zeros(len(coefs))
-        A, m, p = coefs.shape
-        # All strengths at once: X is read once.
-        g = np.asarray(X @ coefs.reshape(A * m, p).T).reshape(len(test), A, m)
-        g = g + intercepts
-        totals = np.bincount(sample.codes, sample.weights)
-        rare = int(np.argmin(totals))
-        out = np.empty(A)
-        for a in range(A):
-            P = self._probabilities(np.ascontiguousarray(g[:, a]))
+        rare = _rarest(sample)
+        out = np.empty(len(fits))
+        for a, fit in enumerate(fits):
+            P = self._probabilities(score_rows(X, fit, np.float64))
             if scorer == "rare_log_loss":
                 hit = np.where(codes == rare, P[:, rare], 1.0 - P[:, rare])
             else:
@@ -151,21 +220,37 @@ class _Fold:
     def _probabilities(self, g):
         """Probabilities of all classes from scores of the seen ones."""
         estimator = self.estimator
-        how = estimator.repair if estimator.repair != "raise" else "isotonic"
-        P = class_probability_rows(g, **estimator._likelihood(), how=how)
+        P = class_probability_rows(g, **estimator._likelihood(), how=estimator.repair)
         full = np.full((len(P), len(self.sample.classes)), FLOOR)
         full[:, self.seen] = P
         return full
 
-    def _by_scorer(self, intercepts, coefs, scorer):
+    def _by_scorer(self, fits, scorer):
         """Scores of estimators that predict as the path's fits do."""
         sample, test = self.sample, self.test
         X, y = sample.X[test], sample.classes[sample.codes[test]]
         model = clone(self.estimator)
         model.classes_ = self.fold.classes
         model.n_features_in_ = sample.X.shape[1]
-        out = np.empty(len(coefs))
-        for a, (intercept, coef) in enumerate(zip(intercepts, coefs)):
-            model.intercept_, model.coef_ = intercept, coef
-            out[a] = scorer(model, X, y)
+        keywords = {}
+        if sample.given is not None and _takes_weights(scorer):
+            keywords["sample_weight"] = sample.given[test]
+        out = np.empty(len(fits))
+        for a, fit in enumerate(fits):
+            vars(model).update(fitted_attributes(fit, model._dtype(X)))
+            out[a] = scorer(model, X, y, **keywords)
         return out
+
+
+def _base_among(base, seen):
+    """Return the base of a model for some of the classes: of the same cut."""
+    if isinstance(base, str):
+        return base
+    below = int(np.searchsorted(seen, base, side="right"))
+    return min(max(below - 1, 0), len(seen) - 2)
+
+
+def _rarest(sample):
+    """Code of the class of least weight; the last of several."""
+    totals = np.bincount(sample.codes, sample.given, minlength=len(sample.classes))
+    return len(totals) - 1 - int(np.argmin(totals[::-1]))

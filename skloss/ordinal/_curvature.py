@@ -1,8 +1,10 @@
-"""Second derivatives in the coefficients, from those in the scores."""
+"""Second derivatives in the unknowns, from those in the scores."""
+
+from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["common_hessian", "hessian"]
+__all__ = ["hessian", "partial_hessian"]
 
 
 def hessian(rows, terms, T, columns=None):
@@ -30,7 +32,7 @@ def hessian(rows, terms, T, columns=None):
     m, q = T.shape
     size = rows.n_columns if columns is None else len(columns)
     if q == 1 and T.all():
-        return common_hessian(rows, terms, m, columns)
+        return _common_hessian(rows, terms, m, columns)
     H = np.zeros((m, m, size, size))
     for k, other, lo, hi, sign, weight in terms:
         gram = rows.gram(weight, lo, hi, columns)
@@ -49,7 +51,7 @@ def hessian(rows, terms, T, columns=None):
     return Q
 
 
-def common_hessian(rows, terms, m, columns=None):
+def _common_hessian(rows, terms, m, columns):
     """Hessian when all thresholds share their coefficients: one Gram matrix."""
     size = rows.n_columns if columns is None else len(columns)
     total = np.zeros(rows.n_rows)
@@ -69,3 +71,68 @@ def common_hessian(rows, terms, m, columns=None):
     Q[:m, m:] = cross
     Q[m:, :m] = cross.T
     return Q
+
+
+def partial_hessian(rows, terms, T, working):
+    """Hessian in some of the unknowns.
+
+    Parameters
+    ----------
+    rows, terms, T
+        See `hessian`.
+    working : ndarray of intp
+        Sorted unknowns: intercepts first, then block by block p features.
+
+    Returns
+    -------
+    ndarray of shape (len(working), len(working))
+    """
+    m, p = len(T), rows.n_columns - 1
+    inner = working[working >= m] - m
+    blocks, features = np.divmod(inner, p)
+    distinct, place = np.unique(features, return_inverse=True)
+    # The work is in Gram matrices: three of all the features, or one for each pair of
+    # blocks, of what is in them.
+    if inner.size**2 > 3 * distinct.size**2:
+        columns = np.append(distinct, p)
+        H = hessian(rows, terms, T, columns)
+        seen = np.append(working[working < m], m + blocks * distinct.size + place)
+        if seen.size == len(H):
+            return H
+        return np.ascontiguousarray(H[np.ix_(seen, seen)])
+    return _by_blocks(rows, terms, T, working[working < m], blocks, features)
+
+
+def _by_blocks(rows, terms, T, intercepts, blocks, features):
+    """Hessian from one product of columns for each pair of blocks."""
+    m, p = len(T), rows.n_columns - 1
+    # An intercept is a block of one threshold with the column of ones.
+    loads = [np.eye(m)[k] for k in intercepts]
+    columns = [np.array([p])] * len(intercepts)
+    for block in np.unique(blocks):
+        loads.append(T[:, block])
+        columns.append(features[blocks == block])
+    ends = np.cumsum([0, *(len(c) for c in columns)])
+    Q = np.empty((ends[-1], ends[-1]))
+    parts = [slice(a, b) for a, b in pairwise(ends)]
+    for i, (load, chosen) in enumerate(zip(loads, columns)):
+        for j in range(i + 1):
+            weight, lo, hi = _pair_weight(rows.n_rows, terms, load, loads[j])
+            product = rows.cross(weight[lo:hi], lo, hi, chosen, columns[j])
+            Q[parts[i], parts[j]] = product
+            Q[parts[j], parts[i]] = product.T
+    return Q
+
+
+def _pair_weight(n, terms, left, right):
+    """Second derivative of each row in two blocks' scores, and where it is not zero."""
+    weight = np.zeros(n)
+    first, last = n, 0
+    for k, other, lo, hi, sign, values in terms:
+        share = left[k] * right[other]
+        if k != other:
+            share += left[other] * right[k]
+        if share:
+            weight[lo:hi] += share * sign * values
+            first, last = min(first, lo), max(last, hi)
+    return weight, min(first, last), last

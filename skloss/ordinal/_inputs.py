@@ -31,6 +31,7 @@ __all__ = [
     "check_factors",
     "check_link",
     "check_ordering",
+    "check_ratios",
     "read_sample",
 ]
 
@@ -76,6 +77,8 @@ class Sample(NamedTuple):
         What they summed to.
     classes : ndarray of shape (K,)
         Labels from low to high.
+    given : ndarray of shape (n,), float64, or None
+        Sample weights alone, if there are any.
     """
 
     X: np.ndarray
@@ -83,6 +86,7 @@ class Sample(NamedTuple):
     weights: np.ndarray
     total: float
     classes: np.ndarray
+    given: np.ndarray | None = None
 
 
 def read_sample(estimator, X, y, sample_weight):
@@ -102,12 +106,20 @@ def read_sample(estimator, X, y, sample_weight):
     order = _ordered_categories(y)
     X, y = _validate(estimator, X, y)
     categories = estimator.categories
-    classes, codes = _encode(y, order if categories is None else categories, categories)
-    weights = check_weights(sample_weight, X.shape[0])
-    unit = weight_unit(weights)
-    weights = combine_weights(weights / unit, estimator.class_weight, classes, codes)
+    classes, codes = _encode(y, order if categories is None else categories)
+    given = check_weights(sample_weight, X.shape[0])
+    unit = weight_unit(given)
+    given = given / unit
+    weights = combine_weights(given, estimator.class_weight, classes, codes)
     total = weights.sum()
-    return Sample(X, codes, weights / total, float(total * unit), classes)
+    return Sample(
+        X,
+        codes,
+        weights / total,
+        float(total * unit),
+        classes,
+        None if sample_weight is None else given,
+    )
 
 
 def _validate(estimator, X, y):
@@ -128,42 +140,53 @@ def _validate(estimator, X, y):
 
 
 def _ordered_categories(y):
-    """Categories of an ordered pandas Categorical that occur, else None."""
+    """Ordered categories of a pandas or polars column that occur, else None."""
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1 and hasattr(y, "iloc"):
+        y = y.iloc[:, 0]
     dtype = getattr(y, "dtype", None)
-    if not getattr(dtype, "ordered", False) or not hasattr(dtype, "categories"):
+    if type(dtype).__name__ == "Enum" and hasattr(y, "to_physical"):  # of polars
+        codes = y.drop_nulls().to_physical()
+    elif getattr(dtype, "ordered", False) and hasattr(dtype, "categories"):
+        codes = y.cat.codes if hasattr(y, "cat") else y.codes
+    else:
         return None
-    seen = y.cat if hasattr(y, "cat") else y
-    present = set(np.unique(np.asarray(seen.codes)).tolist())
+    present = set(np.unique(np.asarray(codes)).tolist())
     return [label for i, label in enumerate(dtype.categories) if i in present]
 
 
-def _encode(y, order, categories):
-    """Classes in order, and codes."""
-    found = find_classes(y)
+def _encode(y, order):
+    """Classes in order, in the dtype of y, and codes."""
+    found = _distinct(y)
+    codes = encode_labels(y, found)
     if order is None:
-        return found, encode_labels(y, found)
-    classes = _labels(order)
-    if len(set(classes.tolist())) < len(classes):
-        repeated = [c for c in classes.tolist() if classes.tolist().count(c) > 1]
-        raise ValueError(f"categories names {repeated[0]!r} more than once.")
-    if not _comparable(classes, found):
+        return found, codes
+    labels = _labels(order)
+    rank = {label: i for i, label in enumerate(labels)}
+    if len(rank) < len(labels):
+        repeated = next(label for label in labels if labels.count(label) > 1)
+        raise ValueError(f"categories names {repeated!r} more than once.")
+    # By Python's equality: NumPy would take 1 and "1" for the same.
+    for label in found.tolist():
+        if label not in rank:
+            raise ValueError(
+                f"y holds the label {label!r}, which categories {labels} does not name."
+            )
+    unseen = [label for label in labels if label not in set(found.tolist())]
+    if unseen:
+        raise ValueError(f"categories names {unseen[0]!r}, which does not occur in y.")
+    ranks = np.array([rank[label] for label in found.tolist()], dtype=np.intp)
+    return found[np.argsort(ranks)], ranks[codes]
+
+
+def _distinct(y):
+    """Sorted labels; see `find_classes`."""
+    try:
+        return find_classes(y)
+    except TypeError:  # of what cannot be compared
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
         raise ValueError(
-            f"categories holds {classes.tolist()}, but y holds {found.tolist()}: they "
-            "are not of the same kind."
-        )
-    unknown = found[~np.isin(found, classes)]
-    if len(unknown):
-        raise ValueError(
-            f"y holds the label {unknown[0].item()!r}, which categories "
-            f"{classes.tolist()} does not name."
-        )
-    unseen = classes[~np.isin(classes, found)]
-    if categories is not None and len(unseen):
-        raise ValueError(
-            f"categories names {unseen[0].item()!r}, which does not occur in y."
-        )
-    rank = np.argsort(classes, kind="stable")
-    return classes, rank[encode_labels(y, classes[rank])]
+            f"y mixes labels of the types {', '.join(kinds)}, which have no order."
+        ) from None
 
 
 def _labels(order):
@@ -172,14 +195,16 @@ def _labels(order):
         raise ValueError(
             f"categories must be one-dimensional; got shape {classes.shape}."
         )
-    return classes
+    # NumPy would turn numbers beside strings into strings.
+    return [c.item() if isinstance(c, np.generic) else c for c in order]
 
 
-def _comparable(a, b):
-    def kind(labels):
-        return "number" if labels.dtype.kind in "iufb" else "text"
-
-    return kind(a) == kind(b)
+def _numbers(name, values):
+    """Array of floats."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold numbers; got {values!r}.") from None
 
 
 def check_link(estimator):
@@ -214,7 +239,7 @@ def check_factors(factors, n_features):
     """Return penalty factors (p,) as an array, or None."""
     if factors is None:
         return None
-    factors = np.asarray(factors, dtype=np.float64)
+    factors = _numbers("penalty_factors", factors)
     if factors.shape != (n_features,):
         raise ValueError(
             f"penalty_factors must have one entry for each of the {n_features} "
@@ -258,7 +283,7 @@ def check_box(feature_range, X, weights):
         )
     ends = []
     for name, end in zip(("low", "high"), feature_range):
-        end = np.asarray(end, dtype=np.float64)
+        end = _numbers("feature_range", end)
         if end.ndim > 1 or (end.ndim == 1 and len(end) != n_features):
             raise ValueError(
                 f"feature_range: the {name} ends have shape {end.shape}, but there "
@@ -278,7 +303,7 @@ def check_box(feature_range, X, weights):
 
 def check_alphas(alphas):
     """Return strengths of the penalty as an array, falling."""
-    alphas = np.asarray(alphas, dtype=np.float64)
+    alphas = _numbers("alphas", alphas)
     if alphas.ndim != 1 or not len(alphas):
         raise ValueError(
             f"alphas must be one-dimensional and not empty; got shape {alphas.shape}."
@@ -287,3 +312,15 @@ def check_alphas(alphas):
     if len(wrong):
         raise ValueError(f"alphas must be finite and not negative; got {wrong[0]}.")
     return np.sort(alphas)[::-1]
+
+
+def check_ratios(l1_ratio):
+    """Return shares of the absolute value in the penalty as a list."""
+    ratios = np.atleast_1d(_numbers("l1_ratio", l1_ratio))
+    inside = ((ratios >= 0) & (ratios <= 1)).all()
+    if ratios.ndim != 1 or not len(ratios) or not inside:
+        raise ValueError(
+            "l1_ratio must be a number from 0 to 1 or a list of such; got "
+            f"{l1_ratio!r}."
+        )
+    return ratios.tolist()

@@ -27,7 +27,10 @@ class OrdinalPredictionsMixin(ClassifierMixin):
     def _threshold_scores(self, X):
         """Scores of "y > k" (n, m) in float64, and the dtype of what is returned."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        return self._scores_of(validate_data(self, X, accept_sparse="csr", reset=False))
+
+    def _scores_of(self, X):
+        """`_threshold_scores` of validated rows."""
         scores = fitted_scores(self)
         m = len(self.classes_) - 1
         if len(scores.coef) != m:  # one row for all thresholds

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from skloss.ordinal._curvature import hessian
+from skloss.ordinal._curvature import hessian, partial_hessian
 
 __all__ = ["OrdinalProblem"]
 
@@ -194,26 +194,13 @@ class OrdinalPoint:
         if working.size == problem.size:
             Q = hessian(problem.rows, self.terms, problem.structure.T)
         else:
-            Q = self._partial_hessian(working)
+            Q = partial_hessian(problem.rows, self.terms, problem.structure.T, working)
         diagonal = np.diag_indices(len(Q))
         if problem.ridge is not None:
             Q[diagonal] += problem.ridge[working]
         if damping:
             Q[diagonal] *= 1.0 + damping
         return Q, self.gradient[working], lambda step: step
-
-    def _partial_hessian(self, working):
-        problem, m, p = self.problem, self.problem.m, self.problem.p
-        inner = working[working >= m] - m
-        features, place = np.unique(inner % p, return_inverse=True)
-        columns = np.append(features, p)
-        H = hessian(problem.rows, self.terms, problem.structure.T, columns)
-        seen = np.concatenate(
-            [working[working < m], m + (inner // p) * features.size + place]
-        )
-        if seen.size == len(H):
-            return H
-        return np.ascontiguousarray(H[np.ix_(seen, seen)])
 
     def dual_gap(self, penalty, weight):
         """No gap while iterating: the certificate is made once, at the end."""

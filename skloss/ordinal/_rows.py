@@ -8,6 +8,7 @@ Both kinds of rows offer ``scores(B, lo, hi, k)``, ``back(d, lo, hi)`` and
 intercept last.
 """
 
+import functools
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = ["DenseRows", "Scaling", "SparseRows", "sorted_rows"]
 
 # Weighted copies of this size stay in the second-level cache between two products.
 _BLOCK_BYTES = 1 << 18
+_KEPT = 16  # choices of columns of a sparse matrix
 
 
 class Scaling:
@@ -181,6 +183,32 @@ class DenseRows:
             out += part.T @ part  # NumPy calls the symmetric product
         return out
 
+    def cross(self, weight, lo, hi, left, right):
+        """Weighted products of columns over rows ``lo`` to ``hi``.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (hi - lo,)
+            Of any sign.
+        lo, hi : int
+            Range of rows.
+        left, right : ndarray of intp
+            Which columns.
+
+        Returns
+        -------
+        ndarray of shape (len(left), len(right))
+        """
+        out = np.zeros((len(left), len(right)))
+        step = max(64, _BLOCK_BYTES // (8 * max(len(left), len(right))))
+        for start in range(lo, hi, step):
+            stop = min(start + step, hi)
+            heavy = weight[start - lo : stop - lo, None] * self._part(
+                start, stop, right
+            )
+            out += self._part(start, stop, left).T @ heavy
+        return out
+
     def _part(self, start, stop, columns):
         return self.Z[start:stop].take(columns, axis=1)
 
@@ -202,12 +230,24 @@ class SparseRows(DenseRows):
         self.X, self.center, self.scale = X, center, scale
         self.parts = narrow_csr_parts(X)
         self.n_rows, self.n_columns = X.shape[0], X.shape[1] + 1
+        self._kept = {}
+
+    @functools.cached_property
+    def by_column(self):
+        """Rows as compressed columns, for Gram matrices of some of them."""
+        return self.X.tocsc()
 
     @classmethod
     def of(cls, X, order, center, scale):
         """Copy the rows of X in the given order."""
-        rows = sparse.csr_array(X)[order]
-        return cls(rows.astype(np.float64, copy=False), center, scale)
+        rows = sparse.csr_array(X)[order].astype(np.float64, copy=False)
+        # To subtract such a mean afterwards would cost more than two digits. Columns
+        # that have one are hardly sparse: fewer than 1 in 100 of their values is zero.
+        full = np.flatnonzero((center * scale) ** 2 > 100)
+        if len(full):
+            rows, center = _centered(rows, full, center), center.copy()
+            center[full] = 0.0
+        return cls(rows, center, scale)
 
     def _picked(self, rows):
         return SparseRows(self.X[rows], self.center, self.scale)
@@ -228,26 +268,53 @@ class SparseRows(DenseRows):
         out[-1] = total
         return out
 
-    def _part(self, start, stop, columns):
-        features = columns[:-1]
-        part = np.ones((stop - start, len(columns)))
-        part[:, :-1] = self._selected(features)[start:stop].toarray()
-        part[:, :-1] -= self.center[features]
-        part[:, :-1] *= self.scale[features]
-        return part
-
     def gram(self, weight, lo, hi, columns=None):
         """Weighted Gram matrix of rows ``lo`` to ``hi``."""
         if columns is None:
             columns = np.arange(self.n_columns)
-        return super().gram(weight, lo, hi, columns)
+        return self.cross(weight, lo, hi, columns, columns)
 
-    def _selected(self, features):
-        """Columns of X in row order, kept until others are asked for."""
-        kept = getattr(self, "_kept", None)
-        if kept is None or not np.array_equal(kept[0], features):
-            self._kept = kept = features, self.X[:, features]
-        return kept[1]
+    def cross(self, weight, lo, hi, left, right):
+        """Weighted products of columns; see `DenseRows.cross`.
+
+        Means are subtracted afterwards.
+        """
+        total = weight.sum()
+        X, Y = self._selected(left), self._selected(right)
+        heavy = Y[lo:hi].multiply(weight[:, None]).tocsr()
+        product = X[lo:hi].T @ heavy
+        product = product.toarray() if sparse.issparse(product) else product
+        a, b = self._shift(left), self._shift(right)
+        reach = X[lo:hi].T @ weight, Y[lo:hi].T @ weight
+        product -= np.outer(reach[0], b) + np.outer(a, reach[1] - total * b)
+        return product * np.outer(self._unit(left), self._unit(right))
+
+    def _shift(self, columns):
+        return np.append(self.center, 0.0)[columns]
+
+    def _unit(self, columns):
+        return np.append(self.scale, 1.0)[columns]
+
+    def _selected(self, columns):
+        """Columns of X and of ones in row order; the last few choices are kept."""
+        key = columns.tobytes()
+        if key not in self._kept:
+            if len(self._kept) > _KEPT:
+                self._kept.clear()
+            ones = sparse.csc_array(np.ones((self.n_rows, 1)))
+            pieces = [self.by_column[:, columns[columns < self.n_columns - 1]]]
+            if columns[-1] == self.n_columns - 1:
+                pieces.append(ones)
+            self._kept[key] = sparse.hstack(pieces, format="csr")
+        return self._kept[key]
+
+
+def _centered(rows, full, center):
+    """Store the differences from the mean of some columns."""
+    columns = rows[:, full].toarray() - center[full]
+    rest = np.setdiff1d(np.arange(rows.shape[1]), full)
+    stacked = sparse.hstack([rows.tocsc()[:, rest], columns], format="csc")
+    return stacked[:, np.argsort(np.append(rest, full))].tocsr()
 
 
 @kernel(fastmath={"contract"})

@@ -1,13 +1,25 @@
 """The path of PRESTO's solutions as a function on arrays."""
 
+import warnings
+from numbers import Integral, Real
+
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skloss._parallel import one_blas_thread
+from skloss._progress import Progress
 from skloss.ordinal._inputs import read_sample
 from skloss.ordinal._path import Path, public_path
 from skloss.ordinal.presto import PrestoClassifier
 
 __all__ = ["presto_path"]
+
+_CONSTRAINTS = {
+    "alphas": ["array-like", None],
+    "n_alphas": [Interval(Integral, 1, None, closed="left")],
+    "eps": [Interval(Real, 0, 1, closed="neither")],
+}
 
 
 def presto_path(
@@ -31,7 +43,7 @@ def presto_path(
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights.
     **options
-        Parameters of `PrestoClassifier` but for `alpha`.
+        Parameters of `PrestoClassifier` but for `alpha` and `warm_start`.
 
     Returns
     -------
@@ -50,7 +62,12 @@ def presto_path(
     ValueError
         As of ``PrestoClassifier.fit``, or if a strength is negative or not finite.
     TypeError
-        If an option is none of `PrestoClassifier`.
+        If an option is none of these.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If fits did not reach the tolerance.
 
     Examples
     --------
@@ -64,6 +81,11 @@ def presto_path(
     >>> bool((coefs[0] == 0).all())
     True
     """
+    given = {"alphas": alphas, "n_alphas": n_alphas, "eps": eps}
+    validate_parameter_constraints(_CONSTRAINTS, given, "presto_path")
+    for name in ("alpha", "warm_start"):
+        if name in options:
+            raise TypeError(f"presto_path() has no parameter {name!r}.")
     model = PrestoClassifier(**options)
     model._validate_params()
     with one_blas_thread():
@@ -72,7 +94,11 @@ def presto_path(
         engine = model._engine(sample, model._model(sample.X.shape[1], l1_ratio=ratio))
         alphas = n_alphas if alphas is None else alphas
         path = Path.prepare(model, engine, sample, alphas=alphas, eps=eps)
-        solutions = path.fit(model)
+        count = len(path.alphas)
+        lines = {"max_iter": count, "verbose": model.verbose, "task_name": "alpha"}
+        with Progress(model, **lines) as progress:
+            solutions = path.fit(model, report=progress)
+    _warn_of_failed(solutions)
     intercepts, coefs = public_path(engine, solutions)
     info = {
         "classes": sample.classes,
@@ -82,3 +108,15 @@ def presto_path(
         "converged": np.array([s.status == "converged" for s in solutions]),
     }
     return path.alphas, intercepts, coefs, info
+
+
+def _warn_of_failed(solutions):
+    failed = [s.kkt_violation for s in solutions if s.status != "converged"]
+    if failed:
+        warnings.warn(
+            f"presto_path: {len(failed)} of {len(solutions)} fits stopped above the "
+            f"tolerance, with KKT violations of up to {max(failed):.2g}. Raise "
+            "max_iter, tol or the smallest of the alphas.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

@@ -22,8 +22,9 @@ from skloss.ordinal._cross_validation import (
     fold_scores,
     one_standard_error,
     scorer_of,
+    weighted_splits,
 )
-from skloss.ordinal._inputs import MODEL_CONSTRAINTS, read_sample
+from skloss.ordinal._inputs import MODEL_CONSTRAINTS, check_ratios, read_sample
 from skloss.ordinal._path import Path, public_path
 
 __all__ = ["PrestoClassifierCV"]
@@ -295,16 +296,6 @@ class PrestoClassifierCV(BasePresto):
             self._refit(sample, self._choose(paths, scores), data)
         return self
 
-    def _ratios(self):
-        ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))
-        wrong = ratios[~((ratios >= 0) & (ratios <= 1))]
-        if ratios.ndim != 1 or not len(ratios) or len(wrong):
-            raise ValueError(
-                "l1_ratio must be a number from 0 to 1 or a list of such; got "
-                f"{self.l1_ratio!r}."
-            )
-        return ratios.tolist()
-
     def _splits(self, sample, groups):
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
@@ -312,7 +303,7 @@ class PrestoClassifierCV(BasePresto):
             cv = StratifiedKFold(cv or 5, shuffle=True, random_state=seed)
         y = sample.codes
         splitter = check_cv(cv, y, classifier=True)
-        return list(splitter.split(sample.X, y, groups))
+        return weighted_splits(splitter.split(sample.X, y, groups), sample.weights)
 
     def _paths(self, sample):
         """Engine, start and strengths for each ratio of the penalties."""
@@ -320,7 +311,7 @@ class PrestoClassifierCV(BasePresto):
         options = {"alphas": self.alphas, "eps": self.eps}
         return [
             Path.prepare(self, engine.at_ratio(ratio), sample, **options)
-            for ratio in self._ratios()
+            for ratio in check_ratios(self.l1_ratio)
         ]
 
     def _choose(self, paths, scores):

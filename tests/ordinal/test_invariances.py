@@ -49,7 +49,9 @@ def crossed():
     return X, fit(X, y, w, alpha=0.001)
 
 
-def fit(X, y, w=None, *, tol=1e-10, **model):
+def fit(X, y, w=None, **model):
+    # The barrier and multipliers of an ordering leave less to rounding.
+    tol = 1e-8 if "ordering" in model else 1e-10
     estimator = PrestoClassifier(tol=tol, max_iter=1000, **model)
     return estimator.fit(X, y, sample_weight=w)
 
@@ -191,7 +193,7 @@ def test_data_are_left_as_they_were(data, model):
 
 def test_warm_start_repeats_a_fit_at_once(data, model):
     X, y, w = data
-    estimator = PrestoClassifier(tol=1e-9, max_iter=1000, warm_start=True, **model)
+    estimator = PrestoClassifier(tol=1e-8, max_iter=1000, warm_start=True, **model)
     first = estimator.fit(X, y, w).predict_proba(X)
     value = estimator.objective_
     estimator.fit(X, y, w)

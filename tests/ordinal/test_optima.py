@@ -2,11 +2,13 @@
 
 import importlib.util
 import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from skloss.ordinal import PrestoClassifier, ProportionalOddsClassifier
 
@@ -179,6 +181,28 @@ def test_box_fits_do_not_cross_anywhere_in_the_box(crossing_data, wide, alpha):
     for rows in (corners, points):
         above = estimator.predict_cumulative(rows)
         assert np.diff(above, axis=1).max() <= 1e-12
+
+
+@pytest.mark.parametrize("ordering", ["train", "box"])
+@pytest.mark.parametrize("factors", [[0, 1, 1, 2], [0, 0, 0, 0]], ids=str)
+@pytest.mark.parametrize("seed", [26, 28])
+def test_ordered_fits_of_unpenalised_features(seed, factors, ordering):
+    """Where those features would cross freely, and most of their entries are zero."""
+    X, y, _ = conic.ordinal_data(n=150, p=4, K=6, seed=seed)
+    X = np.where(np.random.default_rng(seed).random(X.shape) < 0.5, 0, X)
+    model = {"alpha": 0.001, "ordering": ordering, "penalty_factors": factors}
+    check_optimum(fit(X, y, **model), X, y, None, **model)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("ordering", ["observed", "box"])
+def test_a_fit_warns_only_when_it_missed_its_tolerance(ordering, seed):
+    X, y, w = conic.ordinal_data(n=150, p=4, K=4, seed=seed)
+    estimator = PrestoClassifier(0.008, ordering=ordering, tol=1e-10, max_iter=1000)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        estimator.fit(X, y, sample_weight=w)
+    assert bool(caught) == (estimator.kkt_violation_ > 1e-10)
 
 
 def test_ordering_costs_what_it_must(crossing_data):
