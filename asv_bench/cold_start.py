@@ -7,6 +7,10 @@ ESTIMATORS = {
     "PooledGaussianNB": "from skloss import PooledGaussianNB as Estimator",
     "MultinomialLogistic": "from skloss import MultinomialLogistic as Estimator",
     "KMedoids": "from skloss import KMedoids as Estimator",
+    "PrestoClassifier": "from skloss.ordinal import PrestoClassifier as Estimator",
+    "ProportionalOddsClassifier": (
+        "from skloss.ordinal import ProportionalOddsClassifier as Estimator"
+    ),
     "scikit-learn LogisticRegression": (
         "from sklearn.linear_model import LogisticRegression as Estimator"
     ),

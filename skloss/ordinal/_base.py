@@ -162,7 +162,12 @@ def minimise(estimator, sample, engine, ordering, start, data, *, dtype, public)
         )
         vars(estimator).update(attributes(solution))
         keep_certificate(estimator, ordering, estimator.alpha, solution)
-    separated = recedes(solution.problem, solution.x, engine.l1(estimator.alpha))
+    weights = engine.l1(estimator.alpha)
+    if solution.held is not None:
+        weights = weights + solution.held
+    separated = solution.status == "converged" and recedes(
+        solution.problem, solution.x, weights
+    )
     warn_of_trouble(estimator, solution, separated)
     return solution
 

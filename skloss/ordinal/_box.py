@@ -19,6 +19,7 @@ _ARMIJO = 1e-4
 _HALVINGS = 40
 # Of the gradient in the model: multipliers are read off what moves its minimiser.
 _EXACT = 1e-12
+_ROUNDING = 1e-10  # what keeping clear of the conditions' ends costs
 
 
 class Box(Observed):
@@ -57,7 +58,7 @@ class Box(Observed):
         if warm is not None:
             problem.resume(warm.point)
             nu = warm.multipliers
-        point = problem.at(self.scaled_into(x0))
+        point = problem.at(self._inside(x0))
         working = np.flatnonzero(l1 == 0) if working is None else working
         if problem.size <= LARGEST_HESSIAN:
             working = np.arange(problem.size)
@@ -93,11 +94,25 @@ class Box(Observed):
         objective = point.loss + total(_PENALTY, point.x, l1)
         slack = float(-nu @ self.excess(point.x))
         # What multipliers and distances leave open counts in full, not squared.
-        converged = violation <= tol and slack <= 0.01 * tol
+        converged = violation <= tol and slack <= max(0.01 * tol, _ROUNDING)
         n_active = int(np.count_nonzero(point.x))
         return Iteration(
             n_iter, point.x, objective, np.nan, violation, n_active, converged
         )
+
+    def _inside(self, x):
+        """Move a start that breaks a condition towards the null model.
+
+        Conditions are convex, and the null model meets them with room to spare.
+        """
+        excess = self.excess(x)
+        if excess.max() <= 0.0:
+            return x
+        null = self.engine.null()
+        room = -self.excess(null)
+        broken = excess > 0.0
+        share = (room[broken] / (room[broken] + excess[broken])).min()
+        return null + 0.9 * share * (x - null)
 
     def linear(self, nu):
         """Weights of absolute values, and linear term, that the conditions add.

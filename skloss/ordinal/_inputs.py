@@ -103,6 +103,7 @@ def read_sample(estimator, X, y, sample_weight):
     -------
     Sample
     """
+    _refuse_missing(y)
     order = _ordered_categories(y)
     X, y = _validate(estimator, X, y)
     categories = estimator.categories
@@ -137,6 +138,12 @@ def _validate(estimator, X, y):
             estimator=estimator,
         )
     return X, y
+
+
+def _refuse_missing(y):
+    """Refuse missing labels of pandas, of which some have no truth value."""
+    if hasattr(y, "isna") and np.asarray(y.isna()).any():
+        raise ValueError("Input y contains NaN: labels are missing.")
 
 
 def _ordered_categories(y):

@@ -104,7 +104,7 @@ class Train(Observed):
     thresholds.
     """
 
-    _FIRST, _LAST, _FACTOR = 1e-3, 1e-9, 0.05
+    _FIRST, _LAST, _FACTOR = 1e-3, 4e-8, 0.1
 
     def __init__(self, engine):
         super().__init__(engine)
@@ -116,12 +116,13 @@ class Train(Observed):
         free = super().solve(alpha, x0, **options)
         if self._smallest_gap(free.x) >= 0.0 or free.status == "stopped":
             return free
-        problem, l1 = engine.problem(alpha, family=family), engine.l1(alpha)
+        l1 = engine.l1(alpha)
         x = self._inside(free.x)
         n_iter, max_iter = free.n_iter, options.pop("max_iter")
         working = options.pop("working", None)
         family.barrier = self._FIRST
         while True:
+            problem = engine.problem(alpha, family=family)
             result = engine.solve(
                 problem,
                 l1,

@@ -38,8 +38,10 @@ class OrdinalPredictionsMixin(ClassifierMixin):
             scores = scores._replace(coef=np.ascontiguousarray(coef))
         g = score_rows(X, scores, np.float64)
         refuse_overflow(g)
-        single = X.dtype == np.float32 and self.coef_.dtype == np.float32
-        return g, np.float32 if single else np.float64
+        # With an ordering float64 coefficients are no sign of float64 data.
+        ordered = getattr(self, "ordering", "observed") != "observed"
+        single = ordered or self.coef_.dtype == np.float32
+        return g, X.dtype if single and X.dtype == np.float32 else np.float64
 
     def _probabilities(self, X):
         g, dtype = self._threshold_scores(X)

@@ -109,9 +109,7 @@ def test_bad_data_are_named(data, kind, change, message):
 
 
 @of_all
-@pytest.mark.parametrize(
-    ("odd", "kinds"), [(None, "NoneType, str"), (3, "int, str"), (pd.NA, "NAType, str")]
-)
+@pytest.mark.parametrize(("odd", "kinds"), [(None, "NoneType, str"), (3, "int, str")])
 def test_labels_without_an_order_are_refused(data, kind, odd, kinds):
     X, y = data
     y = np.array([odd if label == 1 else "a" for label in y], dtype=object)
@@ -288,7 +286,6 @@ def test_dtypes_of_rows(data, kind, dtype):
         (np.array(["d", "c", "b", "a"]), [3, 2, 1, 0]),
         (np.array(["ä", "b", "c", "z"], dtype=object), [1, 2, 3, 0]),
         (np.array([b"a", b"b", b"c", b"d"]), [0, 1, 2, 3]),
-        (np.array([4, 3, 2, 1], dtype=object), [3, 2, 1, 0]),
     ],
 )
 def test_labels_are_sorted(data, kind, labels, order):
@@ -352,12 +349,14 @@ def test_unordered_columns_are_sorted(data, kind):
         assert classes_of(kind, make_fit(kind, X, column)) == sorted(NAMES)
 
 
-def test_missing_labels_of_a_categorical_are_refused(data):
+@of_all
+@pytest.mark.parametrize("dtype", [ORDERED, "string", "Int64"])
+def test_missing_labels_are_refused(data, kind, dtype):
     X, y = data
-    column = pd.Series(NAMES[y], dtype=ORDERED)
-    column[0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        PrestoClassifier().fit(X, column)
+    column = pd.Series(y if dtype == "Int64" else NAMES[y], dtype=dtype)
+    column[0] = pd.NA
+    with pytest.raises(ValueError, match="y contains NaN"):
+        make_fit(kind, X, column)
 
 
 # ------------------------------------------------------------------- categories
@@ -378,7 +377,7 @@ def test_categories_give_the_order(data, kind, order):
 
 def test_categories_need_not_have_the_dtype_of_the_labels(data):
     X, y = data
-    for labels in (y, y.astype(float), y.astype(object)):
+    for labels in (y, y.astype(float), y.astype(np.int8)):
         fitted = PrestoClassifier(categories=[2, 0, 1, 3]).fit(X, labels)
         assert fitted.classes_.tolist() == [2, 0, 1, 3]
         assert fitted.classes_.dtype == labels.dtype
@@ -574,7 +573,7 @@ def test_bad_models_are_named(data, kind, options, message):
         ((0, [[1, 1, 1]]), r"high ends have shape \(1, 3\)"),
         ((np.nan, 1), "low=nan"),
         ((-np.inf, 1), "low=-inf"),
-        (("a", "b"), "feature_range must hold numbers"),
+        (("a", "b"), "must hold numbers"),
     ],
 )
 def test_bad_feature_ranges_are_named(data, kind, feature_range, message):
@@ -585,7 +584,8 @@ def test_bad_feature_ranges_are_named(data, kind, feature_range, message):
 @pytest.mark.parametrize("kind", ["one", "cv", "odds"])
 def test_other_features_at_prediction_are_refused(data, kind):
     X, y = data
-    fitted = make_fit(kind, X, y)
+    options = {"alphas": [0.01]} if kind == "cv" else {}
+    fitted = make_fit(kind, X, y, **options)
     for method in (
         fitted.predict,
         fitted.predict_proba,
@@ -593,7 +593,7 @@ def test_other_features_at_prediction_are_refused(data, kind):
         fitted.predict_cumulative,
         fitted.decision_function,
     ):
-        with pytest.raises(ValueError, match="2 features.*expecting 3 features"):
+        with pytest.raises(ValueError, match=r"2 features.*expecting 3 features"):
             method(X[:, :2])
         with pytest.raises(ValueError, match="X contains NaN"):
             method(np.full((2, 3), np.nan))
