@@ -12,7 +12,6 @@ import numpy as np
 from skglm.datafits import Logistic
 from skglm.penalties import WeightedL1
 from skglm.solvers import ProxNewton
-from skglm.utils.jit_compilation import compiled_clone
 
 from skloss.ordinal import PrestoClassifier, PrestoClassifierCV, presto_path
 
@@ -82,8 +81,7 @@ class Stopping:
         expanded = PersonSteps(X, y)
         # Its mean is over steps, ours over rows.
         alpha = self.alpha * expanded.n / len(expanded.target)
-        loss = compiled_clone(Logistic())
-        penalty = compiled_clone(WeightedL1(alpha, expanded.penalised.astype(float)))
+        loss, penalty = Logistic(), WeightedL1(alpha, expanded.penalised.astype(float))
         solvers = [
             ProxNewton(p0=100, max_iter=100, fit_intercept=False, **options)
             for options in SKGLM

@@ -16,10 +16,24 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skloss.linear_eval import MultinomialLogistic, PooledGaussianNB
+from skloss.ordinal import (
+    PrestoClassifier,
+    PrestoClassifierCV,
+    ProportionalOddsClassifier,
+)
 
 CLASSIFIERS = {
     "MultinomialLogistic": (MultinomialLogistic(), {"C": [0.1, 10.0]}),
     "PooledGaussianNB": (PooledGaussianNB(), {"shrinkage": [None, 0.5]}),
+    "PrestoClassifier": (PrestoClassifier(), {"alpha": [0.1, 0.001]}),
+    "PrestoClassifierCV": (
+        PrestoClassifierCV(alphas=4, cv=3, random_state=0),
+        {"family": ["cumulative", "stopping"]},
+    ),
+    "ProportionalOddsClassifier": (
+        ProportionalOddsClassifier(alpha=1e-3),
+        {"link": ["logit", "probit"]},
+    ),
 }
 by_classifier = pytest.mark.parametrize(
     ("estimator", "grid"), CLASSIFIERS.values(), ids=CLASSIFIERS.keys()

@@ -16,10 +16,14 @@ __all__ = ["find_problem", "register", "supported"]
 
 _REGRESSORS = "skloss.certification.regressors"
 _CLASSIFIERS = "skloss.certification.classifiers"
+_ORDINAL = "skloss.ordinal.certificate:problem"
 
 # "top-level package.class" -> "module:function", imported when first needed.
 _PROBLEMS = {
     "skloss.MultinomialLogistic": "skloss.linear_eval.certificate:problem",
+    "skloss.PrestoClassifier": _ORDINAL,
+    "skloss.PrestoClassifierCV": _ORDINAL,
+    "skloss.ProportionalOddsClassifier": _ORDINAL,
     "sklearn.ElasticNet": f"{_REGRESSORS}:elastic_net_regression",
     "sklearn.ElasticNetCV": f"{_REGRESSORS}:elastic_net_regression",
     "sklearn.GammaRegressor": f"{_REGRESSORS}:gamma_regression",

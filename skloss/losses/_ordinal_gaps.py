@@ -48,6 +48,8 @@ _RULE = tuple(
     (float(0.5 * (1.0 + x)), float(0.25 * w))
     for x, w in zip(_NODES, _WEIGHTS, strict=True)
 )
+# Of the Taylor series of `_kappa`, highest degree first.
+_KAPPA = tuple(1.0 / (k * (k - 1)) for k in range(16, 1, -1))
 
 
 @kernel
@@ -56,8 +58,8 @@ def _kappa(x):
     if abs(x) >= 0.1:
         return (1.0 + x) * log1p(x) - x if x > -1.0 else 1.0
     total = 0.0
-    for k in range(16, 1, -1):
-        total = 1.0 / (k * (k - 1)) - x * total
+    for coefficient in _KAPPA:
+        total = coefficient - x * total
     return x * x * total
 
 

@@ -10,16 +10,14 @@ from skloss.losses._adjacent import (
     adjacent_gaps,
     adjacent_value,
 )
+from skloss.losses._gap_sums import interval_gap_sum, lower_gap_sum, upper_gap_sum
 from skloss.losses.links import cdf, survival
 from skloss.losses.ordinal import (
     between,
     gap_barrier,
     interval,
-    interval_gap,
     lower,
-    lower_gap,
     upper,
-    upper_gap,
 )
 from skloss.losses.ordinal import interval_value as row_value
 
@@ -111,10 +109,7 @@ def interval_gaps(link, a, b, weight, s):
     -------
     float
     """
-    total = 0.0
-    for i in range(a.size):
-        total += weight[i] * interval_gap(link, a[i], b[i], s)
-    return total
+    return interval_gap_sum(link, a, b, weight, s)
 
 
 @kernel(fastmath=_SUM)
@@ -180,10 +175,7 @@ def lower_gaps(link, b, weight, s):
     -------
     float
     """
-    total = 0.0
-    for i in range(b.size):
-        total += weight[i] * lower_gap(link, b[i], s)
-    return total
+    return lower_gap_sum(link, b, weight, s)
 
 
 @kernel(fastmath=_SUM)
@@ -249,10 +241,7 @@ def upper_gaps(link, a, weight, s):
     -------
     float
     """
-    total = 0.0
-    for i in range(a.size):
-        total += weight[i] * upper_gap(link, a[i], s)
-    return total
+    return upper_gap_sum(link, a, weight, s)
 
 
 @kernel(fastmath=_SUM)

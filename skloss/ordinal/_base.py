@@ -20,6 +20,7 @@ from skloss.ordinal._inputs import (
     check_link,
     check_ordering,
 )
+from skloss.ordinal._ordering import Train
 from skloss.ordinal._predictions import OrdinalPredictionsMixin
 from skloss.ordinal._probabilities import signed_rows
 from skloss.ordinal._repair import crossing_rows
@@ -149,7 +150,7 @@ def minimise(estimator, sample, engine, ordering, start, data, *, dtype, public)
     with Progress(
         estimator,
         **data,
-        max_iter=estimator.max_iter,
+        max_iter=None if isinstance(ordering, Train) else estimator.max_iter,
         verbose=estimator.verbose,
         attributes=attributes,
     ) as progress:

@@ -78,6 +78,18 @@ class _Family:
         """Weighted sum of the loss."""
         return self.value(scores)
 
+    def gaps(self, scores, s):
+        """Sum of the loss's Fenchel-Young gaps at `s` times its derivatives.
+
+        A barrier's part is what its multipliers leave open. nan without convexity.
+        """
+        if s == 1.0 and self.link.log_concave:  # no row has a gap then
+            return self._complementarity(scores)
+        return self._row_gaps(scores, s) + s * self._complementarity(scores)
+
+    def _complementarity(self, scores):
+        return 0.0
+
     def _rows(self, c):
         return self.starts[c], self.starts[c + 1]
 
@@ -209,8 +221,7 @@ class Cumulative(_Family):
             crossed[k] = 0, n, cross
         return total
 
-    def gaps(self, scores, s):
-        """Sum of the loss's Fenchel-Young gaps at `s` times its derivatives."""
+    def _row_gaps(self, scores, s):
         total = 0.0
         for c in range(self.n_classes):
             lo, hi = self._rows(c)
@@ -225,7 +236,7 @@ class Cumulative(_Family):
                 a = self.segment(scores, c - 1, lo, hi)
                 b = self.segment(scores, c, lo, hi)
                 total += interval_gaps(link, a, b, weight, s)
-        return total + s * self._complementarity(scores)
+        return total
 
     def _complementarity(self, scores):
         """Multipliers of the barrier times the distances they keep positive."""
@@ -279,8 +290,7 @@ class Stopping(_Family):
             terms.append(Term(k, k, *self.ranges[k], 1.0, self.segment(second, k)))
         return total, first, terms
 
-    def gaps(self, scores, s):
-        """Sum of the loss's Fenchel-Young gaps at `s` times its derivatives."""
+    def _row_gaps(self, scores, s):
         total = 0.0
         for k in range(self.m):
             own, later = self._parts(scores, k)
@@ -328,8 +338,7 @@ class Adjacent(_Family):
         ]
         return total, first.reshape(-1), terms
 
-    def gaps(self, scores, s):
-        """Sum of the loss's Fenchel-Young gaps at `s` times its derivatives."""
+    def _row_gaps(self, scores, s):
         S = self._table(scores)
         return sum(
             adjacent_gaps(S, *self._rows(c), c, self.weights, s)

@@ -6,55 +6,58 @@ from skloss._jit import kernel
 
 __all__ = ["SMALL", "add_small_gram"]
 
-SMALL = 16  # columns up to which this wins
-_ROWS = 128  # at a time: 16 columns, plain and weighted, stay in the first-level cache
+SMALL = 40  # columns up to which this wins
+_ROWS = 128  # at a time: the columns stay in the first-level cache
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def add_small_gram(Z, weight, out):
-    """Add ``Z.T @ diag(weight) @ Z`` to `out`.
-
-    Rows are turned into short columns first: products of columns vectorise whatever
-    their number, those of rows only if they are long.
+def add_small_gram(Z, lo, hi, weight, out):
+    """Add ``Z[:, lo:hi] @ diag(weight) @ Z[:, lo:hi].T`` to `out`.
 
     Parameters
     ----------
-    Z : ndarray of shape (n, P)
-        C-contiguous.
-    weight : ndarray of shape (n,)
+    Z : ndarray of shape (P, n)
+        Columns of the design, each contiguous.
+    lo, hi : int
+        Range of rows of the design.
+    weight : ndarray of shape (hi - lo,)
         Weights.
     out : ndarray of shape (P, P)
         Symmetric; added to.
     """
-    n, P = Z.shape
-    plain, weighted = np.empty((P, _ROWS)), np.empty((P, _ROWS))
-    for start in range(0, n, _ROWS):
-        size = min(_ROWS, n - start)
+    P = Z.shape[0]
+    heavy = np.empty(_ROWS)
+    for start in range(lo, hi, _ROWS):
+        stop = min(start + _ROWS, hi)
+        size = stop - start
+        w = weight[start - lo : stop - lo]
         for j in range(P):
-            column, heavy = plain[j], weighted[j]
+            # Slices, since of an index that is a sum its sign would be looked at.
+            column = Z[j, start:stop]
             for i in range(size):
-                column[i] = Z[start + i, j]
-                heavy[i] = column[i] * weight[start + i]
-            for i in range(size, _ROWS):
-                column[i] = heavy[i] = 0.0
-        for j in range(P):
-            column = plain[j]
+                heavy[i] = column[i] * w[i]
             k = 0
-            while k < j:  # two products share the loads of a column
-                first, second = weighted[k], weighted[k + 1]
-                a = b = 0.0
-                for i in range(_ROWS):
-                    a += column[i] * first[i]
-                    b += column[i] * second[i]
-                out[j, k] += a
-                out[j, k + 1] += b
-                k += 2
-            if k == j:
-                first = weighted[k]
-                a = 0.0
-                for i in range(_ROWS):
-                    a += column[i] * first[i]
-                out[j, k] += a
+            while k + 2 < j:  # four products share the loads of the weighted column
+                c0, c1 = Z[k, start:stop], Z[k + 1, start:stop]
+                c2, c3 = Z[k + 2, start:stop], Z[k + 3, start:stop]
+                s0 = s1 = s2 = s3 = 0.0
+                for i in range(size):
+                    s0 += heavy[i] * c0[i]
+                    s1 += heavy[i] * c1[i]
+                    s2 += heavy[i] * c2[i]
+                    s3 += heavy[i] * c3[i]
+                out[j, k] += s0
+                out[j, k + 1] += s1
+                out[j, k + 2] += s2
+                out[j, k + 3] += s3
+                k += 4
+            while k <= j:
+                c0 = Z[k, start:stop]
+                s0 = 0.0
+                for i in range(size):
+                    s0 += heavy[i] * c0[i]
+                out[j, k] += s0
+                k += 1
     for j in range(P):
         for k in range(j):
             out[k, j] = out[j, k]

@@ -110,32 +110,52 @@ class Train(Observed):
         super().__init__(engine)
         self.family = engine.make_family(engine.starts, engine.weights, everywhere=True)
 
-    def solve(self, alpha, x0, *, warm=None, **options):
+    def solve(self, alpha, x0, *, tol, working=None, warm=None, callback=None, **limit):
         """Minimise the objective; see `Observed.solve`."""
-        engine, family = self.engine, self.family
-        free = super().solve(alpha, x0, **options)
+        stages = _Stages(callback)
+        options = {"callback": stages, **limit}
+        free = super().solve(alpha, x0, tol=tol, working=working, **options)
         if self._smallest_gap(free.x) >= 0.0 or free.status == "stopped":
             return free
-        l1 = engine.l1(alpha)
-        x = self._inside(free.x)
-        n_iter, max_iter = free.n_iter, options.pop("max_iter")
-        working = options.pop("working", None)
+        engine, family, l1 = self.engine, self.family, self.engine.l1(alpha)
+        x, n_iter = self._inside(free.x), free.n_iter
         family.barrier = self._FIRST
         while True:
+            stages.done = n_iter
+            last = family.barrier <= self._LAST
             problem = engine.problem(alpha, family=family)
             result = engine.solve(
                 problem,
                 l1,
                 x,
-                max_iter=max(max_iter - n_iter, 1),
+                tol=tol if last else max(tol, 0.1 * family.barrier),
                 working=_union(working, x),
                 **options,
             )
             x, n_iter = result.x, n_iter + result.n_iter
-            if family.barrier <= self._LAST or result.status in ("max_iter", "stopped"):
+            if last or result.status == "stopped":
                 break
             family.barrier = max(family.barrier * self._FACTOR, self._LAST)
-        return dataclasses.replace(solution_of(result, problem), n_iter=n_iter)
+        solution = dataclasses.replace(solution_of(result, problem), n_iter=n_iter)
+        return self._polished(solution, l1, tol) if result.converged else solution
+
+    def _polished(self, solution, l1, tol):
+        """Take out what is easily had of the violation, which the gap counts in full.
+
+        At this weight of the barrier rounding may not let any tolerance be met.
+        """
+        problem = self.engine.problem(0.0, family=self.family)
+        problem.ridge = solution.problem.ridge
+        problem.resume(solution.point)
+        options = {"tol": 1e-3 * tol, "max_iter": 3}
+        result = self.engine.solve(problem, l1, solution.x, **options)
+        if result.kkt_violation >= solution.kkt_violation:
+            return solution
+        return dataclasses.replace(
+            solution_of(result, problem),
+            n_iter=solution.n_iter + result.n_iter,
+            status=solution.status,
+        )
 
     def _gaps(self, x):
         family = self.family
@@ -155,6 +175,19 @@ class Train(Observed):
             if worst < 0.0:
                 share = min(share, most.min() / (most.min() - worst))
         return null + 0.8 * share * (x - null)
+
+
+class _Stages:
+    """A callback that counts the iterations of several solutions as one run's."""
+
+    def __init__(self, callback):
+        self.callback, self.done = callback, 0
+
+    def __call__(self, info):
+        if self.callback is None:
+            return False
+        info = info._replace(n_iter=self.done + info.n_iter, converged=False)
+        return self.callback(info)
 
 
 def _union(working, x):

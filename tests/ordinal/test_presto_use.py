@@ -447,28 +447,18 @@ def test_log_probabilities_that_underflow_stay_finite(data, family):
     assert logs.min() < -1e4
 
 
-def test_thresholds_and_differences(data):
-    X, y = data
-    model = PrestoClassifier(alpha=0.01).fit(X, y)
-    np.testing.assert_array_equal(model.thresholds_, -model.intercept_)
-    np.testing.assert_array_equal(model.differences_[0], model.coef_[0])
-    np.testing.assert_allclose(model.differences_.cumsum(axis=0), model.coef_)
-    odds = ProportionalOddsClassifier().fit(X, y)
-    np.testing.assert_array_equal(odds.differences_, odds.coef_)
-    assert (np.diff(odds.thresholds_) > 0).all()
-
-
 @by_estimator
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
 def test_predictions_do_not_depend_on_the_batch(data, estimator, form):
     X, y = data
     model = clone(estimator).fit(X, y)
+    X = X[:61]
     for method in METHODS:
         whole = getattr(model, method)(form(X))
-        for size in (1, 7, 64):
+        for size in (1, 7, 40):
             parts = [
                 getattr(model, method)(form(X[i : i + size]))
-                for i in range(0, 300, size)
+                for i in range(0, len(X), size)
             ]
             np.testing.assert_array_equal(np.concatenate(parts), whole)
 
@@ -482,7 +472,7 @@ def test_single_precision(data, estimator):
     kept = np.float64 if getattr(model, "ordering", "") == "box" else np.float32
     assert model.coef_.dtype == model.intercept_.dtype == kept
     for method in METHODS[1:]:
-        assert getattr(model, method)(X32).dtype == kept
+        assert getattr(model, method)(X32).dtype == np.float32
         assert getattr(model, method)(X).dtype == np.float64
     double = clone(estimator).fit(X32.astype(np.float64), y)
     np.testing.assert_allclose(
