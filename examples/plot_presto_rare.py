@@ -144,5 +144,5 @@ for name in ("logistic", "proportional odds"):
 # easily calibrated, as those of the proportional odds model are here. The log-loss asks
 # for both, to be right on average and to tell the rows apart.
 #
-# ``examples/reproduce/presto.py`` repeats the experiments of the paper in full, and
-# compares on real data, on which PRESTO and its simpler relatives mostly tie.
+# ``examples/reproduce/presto.py`` repeats the simulations of the paper, and compares on
+# real data, on which none of these models wins throughout.

@@ -1,6 +1,6 @@
 """Rerun what the paper on PRESTO reports, as far as that needs no download.
 
-    python examples/reproduce/presto.py           # 40 draws, 25 splits: minutes
+    python examples/reproduce/presto.py           # 40 draws: ten minutes
     python examples/reproduce/presto.py --full    # 700 draws, as in the paper: hours
 
 Three parts:

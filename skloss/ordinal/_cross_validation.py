@@ -20,6 +20,7 @@ __all__ = [
     "fold_scores",
     "one_standard_error",
     "scorer_of",
+    "stratified_folds",
     "weighted_splits",
 ]
 
@@ -61,6 +62,19 @@ def one_standard_error(alphas, scores):
         return best
     error = scores[best].std(ddof=1) / np.sqrt(n_folds)
     return int(np.flatnonzero(mean >= mean[best] - error)[0])
+
+
+def stratified_folds(n_folds, codes):
+    """Return how many stratified folds there can be, at most `n_folds`."""
+    largest = int(np.bincount(codes).max())
+    if not 2 <= largest < n_folds <= len(codes):
+        return n_folds
+    warnings.warn(
+        f"cv={n_folds} folds, but the largest class has {largest} rows: {largest} "
+        "folds are made.",
+        stacklevel=4,
+    )
+    return largest
 
 
 def weighted_splits(splits, weights):

@@ -54,17 +54,20 @@ def hessian(rows, terms, T, columns=None):
 def _common_hessian(rows, terms, m, columns):
     """Hessian when all thresholds share their coefficients: one Gram matrix."""
     size = rows.n_columns if columns is None else len(columns)
-    total = np.zeros(rows.n_rows)
-    cross = np.zeros((m, rows.n_columns))
     Q = np.zeros((m + size - 1, m + size - 1))
+    each, ranges = {}, {k: (lo, hi) for k, other, lo, hi, *_ in terms if k == other}
     for k, other, lo, hi, sign, weight in terms:
-        total[lo:hi] += (sign if k == other else 2 * sign) * weight
-        reach = sign * rows.back(weight, lo, hi)
-        Q[k, other] += reach[-1]
-        cross[k] += reach
-        if k != other:
-            Q[other, k] += reach[-1]
-            cross[other] += reach
+        Q[k, other] += sign * weight.sum()
+        Q[other, k] = Q[k, other]
+        for threshold in {k, other}:
+            first, last = ranges[threshold]
+            sums = each.setdefault(threshold, np.zeros(last - first))
+            sums[lo - first : hi - first] += sign * weight
+    total = np.zeros(rows.n_rows)
+    cross = np.empty((m, rows.n_columns))
+    for k, sums in each.items():
+        total[slice(*ranges[k])] += sums
+        cross[k] = rows.back(sums, *ranges[k])
     np.maximum(total, 0.0, out=total)  # rounding
     cross = cross[:, :-1] if columns is None else cross[:, columns[:-1]]
     Q[m:, m:] = rows.gram(total, 0, rows.n_rows, columns)[:-1, :-1]

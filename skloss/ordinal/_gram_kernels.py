@@ -11,13 +11,15 @@ _ROWS = 128  # at a time: the columns stay in the first-level cache
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def add_small_gram(Z, lo, hi, weight, out):
-    """Add ``Z[:, lo:hi] @ diag(weight) @ Z[:, lo:hi].T`` to `out`.
+def add_small_gram(Z, columns, lo, hi, weight, out):
+    """Add ``R @ diag(weight) @ R.T`` to `out`, where ``R = Z[columns, lo:hi]``.
 
     Parameters
     ----------
-    Z : ndarray of shape (P, n)
+    Z : ndarray of shape (p + 1, n)
         Columns of the design, each contiguous.
+    columns : ndarray of shape (P,), intp
+        Which of them.
     lo, hi : int
         Range of rows of the design.
     weight : ndarray of shape (hi - lo,)
@@ -25,7 +27,7 @@ def add_small_gram(Z, lo, hi, weight, out):
     out : ndarray of shape (P, P)
         Symmetric; added to.
     """
-    P = Z.shape[0]
+    P = columns.size
     heavy = np.empty(_ROWS)
     for start in range(lo, hi, _ROWS):
         stop = min(start + _ROWS, hi)
@@ -33,13 +35,13 @@ def add_small_gram(Z, lo, hi, weight, out):
         w = weight[start - lo : stop - lo]
         for j in range(P):
             # Slices, since of an index that is a sum its sign would be looked at.
-            column = Z[j, start:stop]
+            column = Z[columns[j], start:stop]
             for i in range(size):
                 heavy[i] = column[i] * w[i]
             k = 0
             while k + 2 < j:  # four products share the loads of the weighted column
-                c0, c1 = Z[k, start:stop], Z[k + 1, start:stop]
-                c2, c3 = Z[k + 2, start:stop], Z[k + 3, start:stop]
+                c0, c1 = Z[columns[k], start:stop], Z[columns[k + 1], start:stop]
+                c2, c3 = Z[columns[k + 2], start:stop], Z[columns[k + 3], start:stop]
                 s0 = s1 = s2 = s3 = 0.0
                 for i in range(size):
                     s0 += heavy[i] * c0[i]
@@ -52,7 +54,7 @@ def add_small_gram(Z, lo, hi, weight, out):
                 out[j, k + 3] += s3
                 k += 4
             while k <= j:
-                c0 = Z[k, start:stop]
+                c0 = Z[columns[k], start:stop]
                 s0 = 0.0
                 for i in range(size):
                     s0 += heavy[i] * c0[i]

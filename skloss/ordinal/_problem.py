@@ -78,6 +78,11 @@ class OrdinalProblem:
         """Scores of each threshold on its rows, one after the other."""
         B = self.weights_of(x)
         family, out = self.family, np.empty(self.family.n_scores)
+        if self.structure.is_common:
+            common = self.rows.scores(np.append(B[0, :-1], 0.0), 0, self.rows.n_rows)
+            for k, (lo, hi) in enumerate(family.ranges):
+                np.add(common[lo:hi], B[k, -1], out=family.segment(out, k))
+            return out
         for k, (lo, hi) in enumerate(family.ranges):
             family.segment(out, k)[:] = self.rows.scores(B[k], lo, hi)
         return out
@@ -85,12 +90,24 @@ class OrdinalProblem:
     def back(self, first):
         """Gradient in the unknowns from the derivatives in the scores."""
         family = self.family
+        if self.structure.is_common:
+            return self._back_common(first)
         G = np.empty((self.m, self.p + 1))
         for k, (lo, hi) in enumerate(family.ranges):
             G[k] = self.rows.back(family.segment(first, k), lo, hi)
         gradient = np.empty(self.size)
         gradient[: self.m] = G[:, -1]
         gradient[self.m :] = (self.structure.T.T @ G[:, :-1]).ravel()
+        return gradient
+
+    def _back_common(self, first):
+        family, total = self.family, np.zeros(self.rows.n_rows)
+        gradient = np.empty(self.size)
+        for k, (lo, hi) in enumerate(family.ranges):
+            part = family.segment(first, k)
+            total[lo:hi] += part
+            gradient[k] = part.sum()
+        gradient[self.m :] = self.rows.back(total, 0, self.rows.n_rows)[:-1]
         return gradient
 
     def smooth_extra(self, x):

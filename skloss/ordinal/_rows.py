@@ -177,8 +177,9 @@ class DenseRows:
         """
         P = self.n_columns if columns is None else len(columns)
         out = np.zeros((P, P))
-        if columns is None and P <= SMALL:
-            add_small_gram(self.Z, lo, hi, weight, out)
+        if P <= SMALL:
+            columns = np.arange(P) if columns is None else columns
+            add_small_gram(self.Z, columns, lo, hi, weight, out)
             return out
         for start, stop in _blocks(lo, hi, P):
             part = self._part(start, stop, columns)

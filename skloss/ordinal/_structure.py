@@ -23,6 +23,7 @@ class Structure:
     def __init__(self, name, T, base):
         self.name, self.T, self.base = name, T, base
         self.n_thresholds, self.n_blocks = T.shape
+        self.is_common = T.shape[1] == 1 and bool(T.all())
 
     def steps(self):
         """Blocks that are the change at a threshold, and its sign, from the second on.

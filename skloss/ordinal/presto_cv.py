@@ -22,6 +22,7 @@ from skloss.ordinal._cross_validation import (
     fold_scores,
     one_standard_error,
     scorer_of,
+    stratified_folds,
     weighted_splits,
 )
 from skloss.ordinal._inputs import MODEL_CONSTRAINTS, check_ratios, read_sample
@@ -44,8 +45,9 @@ class PrestoClassifierCV(BasePresto):
     eps : float, default=1e-3
         Smallest strength as a share of the largest, where `alphas` is a number.
     cv : int, splitter or iterable, default=5
-        Folds. A number means stratified folds, shuffled by `random_state`. A fold
-        whose test rows have no weight is left out.
+        Folds. A number means stratified folds, shuffled by `random_state`. They
+        are fewer, with a warning, if every class has fewer rows. A fold whose test
+        rows have no weight is left out.
     scoring : str, callable or None, default=None
         None means the mean log-likelihood of test rows, with probabilities of at
         least 1e-12; "rare_log_loss" that of the event "of the rarest class or not";
@@ -303,7 +305,8 @@ class PrestoClassifierCV(BasePresto):
         cv = self.cv
         if cv is None or isinstance(cv, Integral):
             seed = check_random_state(self.random_state)
-            cv = StratifiedKFold(cv or 5, shuffle=True, random_state=seed)
+            n_folds = stratified_folds(cv or 5, sample.codes)
+            cv = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         y = sample.codes
         splitter = check_cv(cv, y, classifier=True)
         return weighted_splits(splitter.split(sample.X, y, groups), sample.weights)

@@ -321,6 +321,14 @@ def test_groups_stay_together(data):
         PrestoClassifierCV(alphas=3, cv=cv).fit(X, y)
 
 
+def test_folds_are_no_more_than_the_rows_of_the_largest_class(data):
+    X, y = data
+    rows = np.concatenate([np.flatnonzero(y == k)[:4] for k in range(4)])
+    with pytest.warns(UserWarning, match="cv=5 folds.* 4 folds are made"):
+        search = PrestoClassifierCV(alphas=[0.2]).fit(X[rows], y[rows])
+    assert search.scores_path_.shape == (1, 4)
+
+
 def test_masks_are_folds(data):
     X, y = data
     fold = np.arange(240) % 3

@@ -1,4 +1,4 @@
-"""Bad options of ordinal models are refused, by name and value; extreme ones are not."""
+"""Bad options of ordinal models are refused by name and value; extreme ones work."""
 
 import importlib.util
 import warnings
