@@ -24,7 +24,6 @@ from skloss.ordinal._ordering import Train
 from skloss.ordinal._predictions import OrdinalPredictionsMixin
 from skloss.ordinal._probabilities import signed_rows
 from skloss.ordinal._repair import crossing_rows
-from skloss.ordinal._separation import recedes
 
 __all__ = [
     "BasePresto",
@@ -163,12 +162,7 @@ def minimise(estimator, sample, engine, ordering, start, data, *, dtype, public)
         )
         vars(estimator).update(attributes(solution))
         keep_certificate(estimator, ordering, estimator.alpha, solution)
-    weights = engine.l1(estimator.alpha)
-    if solution.held is not None:
-        weights = weights + solution.held
-    separated = solution.status == "converged" and recedes(
-        solution.problem, solution.x, weights
-    )
+    separated = ordering.is_separated(estimator.alpha, solution)
     warn_of_trouble(estimator, solution, separated)
     return solution
 

@@ -203,6 +203,7 @@ class _Fold:
         )
         model = self.estimator._model(sample.X.shape[1])
         self.engine = self.estimator._engine(self.fold, model)
+        self.fold = self.fold._replace(X=None)  # the engine has its own copy
 
     def scores(self, ratio, alphas, scorer):
         """Scores (A,) of a path."""

@@ -38,6 +38,8 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
         The minimiser.
     hessian : ndarray of shape (size, size)
         Second derivatives there.
+    receding : bool
+        Whether the next step would be one towards infinity.
     """
     recorder = Recorder(callback, max_iter)
     point, stalled = problem.at(x0), False
@@ -54,10 +56,12 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
             break
         moved = _search(point, -inverse(H) @ gradient)
         stalled, point = moved is None, moved or point
+    receding = False
     if recorder.status == "converged":
         # The last digits come at no cost, since the Hessian is there.
         step = -inverse(H) @ gradient
-        if not is_receding(problem, step):
+        receding = is_receding(problem, step)
+        if not receding:
             polished = problem.at(point.x + step)
             better = np.abs(polished.gradient).max()
             if better < violation:
@@ -71,7 +75,7 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
         kkt_violation=violation,
         history=recorder.history,
     )
-    return result, H
+    return result, H, receding
 
 
 def _search(point, step):

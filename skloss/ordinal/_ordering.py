@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 
 from skloss.ordinal._certificate import certify
+from skloss.ordinal._separation import recedes
 
 __all__ = ["Observed", "Solution", "Train", "solution_of"]
 
@@ -77,6 +78,15 @@ class Observed:
             problem.resume(warm.point)
         result = self.engine.solve(problem, self.engine.l1(alpha), x0, **options)
         return solution_of(result, problem)
+
+    def is_separated(self, alpha, solution):
+        """Whether the objective has no minimum, as far as a converged fit can tell."""
+        weights = self.engine.l1(alpha)
+        if solution.held is not None:
+            weights = weights + solution.held
+        if solution.status != "converged":
+            return False
+        return recedes(solution.problem, solution.x, weights)
 
     def certificate(self, alpha, solution):
         """Bound the distance of a solution from the optimum."""

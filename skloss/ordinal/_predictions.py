@@ -7,10 +7,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._fitted_scores import fitted_scores
 from skloss._linear_scores import refuse_overflow, score_rows
+from skloss.losses.links import get_link
 from skloss.ordinal._probabilities import (
     class_log_probabilities,
     class_probability_rows,
     cumulative_rows,
+    log_odds,
 )
 from skloss.ordinal._repair import decide
 
@@ -130,12 +132,15 @@ class OrdinalPredictionsMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the score of the second, else log-probabilities.
+            For two classes the score of the second (its log-odds where the link is
+            not symmetric), else log-probabilities.
         """
         check_is_fitted(self)
         if len(self.classes_) > 2:
             return self.predict_log_proba(X)
         g, dtype = self._threshold_scores(X)
+        if not get_link(self.link).symmetric:  # a score of 0 is not even odds then
+            g = log_odds(g, **self._likelihood())
         return g.ravel().astype(dtype, copy=False)
 
     @property

@@ -13,6 +13,7 @@ __all__ = [
     "class_log_probabilities",
     "class_probability_rows",
     "cumulative_rows",
+    "log_odds",
     "signed_rows",
 ]
 
@@ -112,6 +113,26 @@ def class_log_probabilities(g, *, family, link, reverse):
     out = np.empty((g.shape[0], g.shape[1] + 1))
     _stopping_rows(link, eta, out)
     return np.ascontiguousarray(out[:, ::-1]) if reverse else out
+
+
+def log_odds(g, *, family, link, reverse):
+    """Log-odds of the second of two classes.
+
+    Parameters
+    ----------
+    g : ndarray of shape (n, 1)
+        Scores.
+    family, link, reverse
+        The model.
+
+    Returns
+    -------
+    ndarray of shape (n, 1)
+    """
+    # With two classes a cumulative model is a stopping model.
+    family = "stopping" if family == "cumulative" else family
+    logs = class_log_probabilities(g, family=family, link=link, reverse=reverse)
+    return logs[:, 1:] - logs[:, :1]
 
 
 def _cumulative_link(link, reverse):

@@ -150,12 +150,12 @@ class OrdinalPoint:
 
     def __init__(self, problem, x, scores, known=None):
         self.problem, self.x, self.scores = problem, x, scores
+        self._terms = None
         if known is None:
-            loss, first, self.terms = problem.family.derivatives(scores)
+            loss, first, self._terms = problem.family.derivatives(scores)
             self.row_loss, self.row_gradient = loss, problem.back(first)
         else:
             self.row_loss, self.row_gradient = known.row_loss, known.row_gradient
-            self.terms = known.terms
         self.loss = self.row_loss + problem.smooth_extra(x)
         self.gradient = self.row_gradient.copy()
         if problem.ridge is not None:
@@ -163,6 +163,13 @@ class OrdinalPoint:
         if problem.tilt is not None:
             self.gradient += problem.tilt
         problem.latest = self
+
+    @property
+    def terms(self):
+        """Second derivatives in the scores, computed again where they were let go."""
+        if self._terms is None:
+            self._terms = self.problem.family.derivatives(self.scores)[2]
+        return self._terms
 
     def rounding(self):
         """Say what rounding leaves of gradient entries: nothing that `tol` sees."""
@@ -175,6 +182,8 @@ class OrdinalPoint:
     def along(self, direction):
         """Prepare the line search: value and new point at any step length."""
         problem = self.problem
+        # The model has been made: half of what a point holds is not needed any more.
+        self._terms = None
         moved = problem.scores(direction)
 
         def loss_at(length):

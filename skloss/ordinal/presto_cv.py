@@ -295,10 +295,17 @@ class PrestoClassifierCV(BasePresto):
             sample = read_sample(self, X, y, sample_weight)
             scorer = scorer_of(self.scoring)
             splits = self._splits(sample, groups)
-            paths = self._paths(sample)
-            grids = [(path.engine.model.l1_ratio, path.alphas) for path in paths]
+            # Their copies of X are let go before folds make theirs.
+            grids = [
+                (path.engine.model.l1_ratio, path.alphas)
+                for path in self._paths(
+                    sample, check_ratios(self.l1_ratio), self.alphas
+                )
+            ]
             scores = fold_scores(self, sample, splits, grids, scorer, self.n_jobs)
-            self._refit(sample, self._choose(paths, scores), data)
+            ratio, alphas = self._choose(grids, scores)
+            (path,) = self._paths(sample, [ratio], alphas)
+            self._refit(sample, path, data)
         return self
 
     def _splits(self, sample, groups):
@@ -311,17 +318,16 @@ class PrestoClassifierCV(BasePresto):
         splitter = check_cv(cv, y, classifier=True)
         return weighted_splits(splitter.split(sample.X, y, groups), sample.weights)
 
-    def _paths(self, sample):
-        """Engine, start and strengths for each ratio of the penalties."""
+    def _paths(self, sample, ratios, alphas):
+        """Yield engine, start and strengths for each ratio of the penalties."""
         engine = self._engine(sample, self._model(sample.X.shape[1]))
-        options = {"alphas": self.alphas, "eps": self.eps}
-        return [
-            Path.prepare(self, engine.at_ratio(ratio), sample, **options)
-            for ratio in check_ratios(self.l1_ratio)
-        ]
+        for ratio in ratios:
+            yield Path.prepare(
+                self, engine.at_ratio(ratio), sample, alphas=alphas, eps=self.eps
+            )
 
-    def _choose(self, paths, scores):
-        """Keep the scores and the best strength and ratio."""
+    def _choose(self, grids, scores):
+        """Keep the scores and the best strength; return its ratio and strengths."""
         mean = scores.mean(axis=-1)
         if np.isnan(mean).all():
             raise ValueError(
@@ -329,17 +335,16 @@ class PrestoClassifierCV(BasePresto):
             )
         best = np.unravel_index(np.nanargmax(mean), mean.shape)
         at = int(best[1])
-        path = paths[best[0]]
+        ratio, chosen = grids[best[0]]
         if self.selection == "1se":
-            at = one_standard_error(path.alphas, scores[best[0]])
-        alphas = np.stack([other.alphas for other in paths])
+            at = one_standard_error(chosen, scores[best[0]])
+        alphas = np.stack([alphas for _, alphas in grids])
         if np.ndim(self.l1_ratio) == 0:
             alphas, mean, scores = alphas[0], mean[0], scores[0]
         self.alphas_, self.mean_scores_, self.scores_path_ = alphas, mean, scores
         self.best_index_ = at
-        self.alpha_ = float(path.alphas[at])
-        self.l1_ratio_ = path.engine.model.l1_ratio
-        return path
+        self.alpha_, self.l1_ratio_ = float(chosen[at]), ratio
+        return ratio, chosen
 
     def _refit(self, sample, path, data):
         """Fit the path of the chosen ratio on all rows."""

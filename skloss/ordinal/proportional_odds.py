@@ -256,8 +256,12 @@ class _Smooth(Observed):
     def solve(self, alpha, x0, **options):
         """Minimise the objective; see `Observed.solve`."""
         problem = self.engine.problem(alpha)
-        result, self.hessian = newton(problem, x0, **options)
+        result, self.hessian, self._receding = newton(problem, x0, **options)
         return solution_of(result, problem)
+
+    def is_separated(self, alpha, solution):
+        """Whether the objective has no minimum."""
+        return alpha == 0.0 and self._receding
 
 
 def _common(scores):
