@@ -163,7 +163,8 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
 
     Notes
     -----
-    Known are `MultinomialLogistic` and, of scikit-learn,
+    Known are `MultinomialLogistic`; PrestoClassifier, PrestoClassifierCV and
+    ProportionalOddsClassifier with the logit link; and, of scikit-learn,
 
     - LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, LassoLars, LassoLarsCV,
       LassoLarsIC, ElasticNet, ElasticNetCV, HuberRegressor, QuantileRegressor and

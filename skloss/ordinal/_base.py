@@ -40,6 +40,7 @@ _ADVICE = {
     "stalled": "Raise alpha, or tol.",
     "overflow": "Raise alpha.",
 }
+_ROWS = 1 << 14  # whose probabilities are held at once
 _SEPARATED = (
     "{}: a combination of features separates classes, so that without a penalty the "
     "objective has no minimum; the fit stopped at finite coefficients (KKT violation "
@@ -98,20 +99,18 @@ class BasePresto(
         """Training rows on which cumulative probabilities are out of order."""
         if self.family != "cumulative" or len(self.classes_) == 2:
             return 0
-        g, _ = self._scores_of(X)
-        signed = signed_rows(g, link=self.link, reverse=self.reverse)
-        return int(crossing_rows(signed).sum())
+        total = 0
+        for start in range(0, X.shape[0], _ROWS):
+            g, _ = self._scores_of(X[start : start + _ROWS])
+            signed = signed_rows(g, link=self.link, reverse=self.reverse)
+            total += int(crossing_rows(signed).sum())
+        return total
 
 
 def public_scores(engine, x):
     """Scores of "y > k" for the columns of X, from unknowns of an engine."""
     coef, at_center = engine.outside(x)
-    if not np.isfinite(coef).all():
-        j = int(np.flatnonzero(~np.isfinite(coef).all(axis=0))[0])
-        raise ValueError(
-            f"The values of feature {j} are too small: its coefficients overflow. "
-            "Multiply them by a constant."
-        )
+    _refuse_overflow(coef)
     return LinearScores(coef, at_center, engine.scaling.center)
 
 
@@ -169,7 +168,18 @@ def minimise(estimator, sample, engine, ordering, start, data, *, dtype, public)
 
 def fitted_attributes(scores, dtype):
     """Public coefficients in the dtype of the estimator; see `fitted_scores`."""
-    return attributes_of(rounded(scores, dtype))
+    scores = rounded(scores, dtype)
+    _refuse_overflow(scores.coef)
+    return attributes_of(scores)
+
+
+def _refuse_overflow(coef):
+    if not np.isfinite(coef).all():
+        j = int(np.flatnonzero(~np.isfinite(coef).all(axis=0))[0])
+        raise ValueError(
+            f"The values of feature {j} are too small: its coefficients overflow "
+            f"{coef.dtype}. Multiply them by a constant."
+        )
 
 
 def keep_certificate(estimator, ordering, alpha, solution):

@@ -4,8 +4,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lstsq
 from scipy.optimize import nnls
 
-from skloss.ordinal._engine import LARGEST_HESSIAN
 from skloss.ordinal._families import Cumulative
+from skloss.ordinal._newton import LARGEST_HESSIAN
 from skloss.ordinal._ordering import Observed, Solution, Train
 from skloss.penalties import L1, total
 from skloss.solvers._active_set import minimize_block
@@ -80,7 +80,7 @@ class Box(Observed):
             status=recorder.status,
             kkt_violation=info.kkt_violation,
             problem=self.engine.problem(alpha, tilt=tilt),
-            point=point,
+            point=point.seen(),
             held=held,
             multipliers=nu,
         )
@@ -193,7 +193,7 @@ class _Model:
     """
 
     _ROUNDS = 60
-    _SETTLED = 1e-12
+    _SETTLED = 1e-10
 
     def __init__(self, box, point, l1, working, nu):
         self.box, self.l1, self.working, self.nu = box, l1, working, nu
@@ -203,8 +203,22 @@ class _Model:
     def minimise(self):
         """Return the minimiser (size,) and the conditions' multipliers.
 
+        With fewer rows than coefficients the model has no unique minimiser. It gets one
+        by a little curvature more, which shortens the step and changes no fixed point.
+        """
+        curved = self.Q.copy()
+        for more in (0.0, 1e-6, 1e-3, 1e-1):
+            self.Q = curved + np.diag(more * (curved.diagonal() + 1e-3))
+            result, nu, settled = self._maximise_dual()
+            if settled:
+                break
+        return self.box.scaled_into(result), nu
+
+    def _maximise_dual(self):
+        """Minimise over coefficients, and maximise over multipliers.
+
         The dual function of the multipliers is concave and piecewise quadratic:
-        Newton's method, halving steps that are too long.
+        Newton's method, shortening steps that are too long.
         """
         nu, step, length, best = self.nu, np.zeros(len(self.nu)), 1.0, -np.inf
         result = self.x
@@ -218,12 +232,12 @@ class _Model:
                 step = self._newton(trial, nu, excess)
                 size = max(np.abs(step).max(initial=0.0), excess.max(initial=0.0))
                 if size <= self._SETTLED:
-                    break
+                    return result, nu, True
             else:
                 length /= 4
                 if length < 1e-8:
                     break
-        return self.box.scaled_into(result), nu
+        return result, nu, False
 
     def _lagrangian_minimiser(self, nu, start):
         held, tilt = self.box.linear(nu)

@@ -8,17 +8,16 @@ import numpy as np
 from skloss.losses.links import get_link
 from skloss.ordinal._families import Adjacent, Cumulative, Stopping
 from skloss.ordinal._links import mirrored
-from skloss.ordinal._newton import newton
+from skloss.ordinal._newton import LARGEST_HESSIAN, newton
 from skloss.ordinal._problem import OrdinalProblem
 from skloss.ordinal._rows import sorted_rows
 from skloss.ordinal._structure import structure_of
 from skloss.penalties import L1
 from skloss.solvers.proximal_newton import prox_newton
 
-__all__ = ["LARGEST_HESSIAN", "Engine", "Model"]
+__all__ = ["Engine", "Model"]
 
 _PENALTY = L1(1.0)  # the strengths are in the weights
-LARGEST_HESSIAN = 4000  # unknowns whose second derivatives are held at once
 _OFF = 1e100  # a weight that keeps any coefficient at zero
 
 

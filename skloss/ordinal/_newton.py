@@ -6,8 +6,9 @@ from scipy.linalg import cho_solve, lapack
 from skloss.ordinal._separation import is_receding
 from skloss.solvers._result import Iteration, Recorder, SolverResult
 
-__all__ = ["inverse", "newton"]
+__all__ = ["LARGEST_HESSIAN", "inverse", "newton"]
 
+LARGEST_HESSIAN = 4000  # unknowns whose second derivatives are held at once
 _ARMIJO = 1e-4
 _HALVINGS = 40
 _FLAT = 1e-11  # curvature below this share of the largest may be rounding
@@ -66,7 +67,7 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
             better = np.abs(polished.gradient).max()
             if better < violation:
                 point, violation = polished, float(better)
-    problem.latest = point
+    problem.latest = point.seen()
     result = SolverResult(
         x=point.x,
         objective=point.loss,

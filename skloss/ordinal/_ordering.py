@@ -31,7 +31,7 @@ class Solution:
         Largest distance of a coordinate from stationarity.
     problem : OrdinalProblem
         The smooth part, with what constraints add to it.
-    point : OrdinalPoint
+    point : Seen
         The last look at it: data of the size of the rows.
     held : ndarray of shape (size,) or None
         Weights of absolute values in constraints, times their multipliers.

@@ -99,8 +99,9 @@ class Path(NamedTuple):
 
 
 def _seen(engine, i, alpha, solution):
-    loss = engine.problem(alpha).resume(solution.point).at(solution.point.x).loss
-    objective = loss + float(engine.l1(alpha) @ np.abs(solution.x))
+    seen = solution.point
+    smooth = seen.row_loss + engine.problem(alpha).smooth_extra(seen.x)
+    objective = smooth + float(engine.l1(alpha) @ np.abs(solution.x))
     return PathPoint(
         n_iter=i + 1,
         alpha=float(alpha),

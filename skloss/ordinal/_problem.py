@@ -1,6 +1,7 @@
 """Ordinal regression as the proximal Newton solver sees it."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class OrdinalProblem:
         self.p = rows.n_columns - 1
         self.size = self.m + self.q * self.p
         self.ridge, self.tilt = ridge, tilt
-        self.latest = None  # the last point that was looked at
+        self.latest = None  # what was seen at the last point
 
     def penalty_weight(self, weight):
         """Weights of all unknowns, which is what they are given as."""
@@ -119,10 +120,15 @@ class OrdinalProblem:
             total += float(self.tilt @ x)
         return total
 
-    def resume(self, point):
-        """Spare the look at a point that a problem with the same loss has seen."""
-        self.latest = point
+    def resume(self, seen):
+        """Spare a second look at what a problem with the same loss has seen."""
+        self.latest = seen
         return self
+
+    def without_ridge(self):
+        """Return the loss alone as a problem."""
+        bare = OrdinalProblem(self.rows, self.family, self.structure, self.used)
+        return bare.resume(self.latest)
 
     def at(self, x):
         """Look at the problem at one point; see `OrdinalPoint`."""
@@ -131,6 +137,15 @@ class OrdinalProblem:
         if known is not None and np.array_equal(known.x, x):
             return OrdinalPoint(self, x, known.scores, known)
         return OrdinalPoint(self, x, self.scores(x))
+
+
+class Seen(NamedTuple):
+    """What is kept of a point: nothing that would keep the problem alive with it."""
+
+    x: np.ndarray
+    scores: np.ndarray
+    row_loss: float
+    row_gradient: np.ndarray
 
 
 class OrdinalPoint:
@@ -144,7 +159,7 @@ class OrdinalPoint:
         The unknowns.
     scores : ndarray
         Their scores.
-    known : OrdinalPoint, default=None
+    known : Seen, default=None
         The same point of a problem with the same loss.
     """
 
@@ -162,7 +177,11 @@ class OrdinalPoint:
             self.gradient += problem.ridge * x
         if problem.tilt is not None:
             self.gradient += problem.tilt
-        problem.latest = self
+        problem.latest = self.seen()
+
+    def seen(self):
+        """Return what another problem with the same loss need not look at again."""
+        return Seen(self.x, self.scores, self.row_loss, self.row_gradient)
 
     @property
     def terms(self):
@@ -170,6 +189,10 @@ class OrdinalPoint:
         if self._terms is None:
             self._terms = self.problem.family.derivatives(self.scores)[2]
         return self._terms
+
+    def forget(self):
+        """Let go of half of what a point holds, the second derivatives."""
+        self._terms = None
 
     def rounding(self):
         """Say what rounding leaves of gradient entries: nothing that `tol` sees."""
@@ -182,8 +205,7 @@ class OrdinalPoint:
     def along(self, direction):
         """Prepare the line search: value and new point at any step length."""
         problem = self.problem
-        # The model has been made: half of what a point holds is not needed any more.
-        self._terms = None
+        self.forget()  # the model has been made
         moved = problem.scores(direction)
 
         def loss_at(length):

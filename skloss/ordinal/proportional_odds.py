@@ -196,7 +196,10 @@ class ProportionalOddsClassifier(
                 public=lambda x: _common(public_scores(engine, x)),
             )
             self.log_likelihood_ = -sample.total * solution.point.row_loss
-            self.covariance_ = _covariance(ordering.hessian * sample.total, engine)
+            H = ordering.hessian
+            if not get_link(self.link).log_concave:
+                H = _numeric_hessian(solution.problem, solution.x)
+            self.covariance_ = _covariance(H * sample.total, engine)
         return self
 
     def summary(self, *, level=0.95):
@@ -267,6 +270,17 @@ class _Smooth(Observed):
 def _common(scores):
     """Scores of thresholds that share one row of coefficients."""
     return scores._replace(coef=scores.coef[:1])
+
+
+def _numeric_hessian(problem, x):
+    """Second derivatives where the solver's are made convex: differences."""
+    H = np.empty((len(x), len(x)))
+    for j in range(len(x)):
+        step = np.zeros(len(x))
+        step[j] = 1e-5 * max(1.0, abs(x[j]))
+        above, below = problem.at(x + step), problem.at(x - step)
+        H[j] = (above.gradient - below.gradient) / (2 * step[j])
+    return (H + H.T) / 2
 
 
 def _covariance(H, engine):

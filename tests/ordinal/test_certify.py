@@ -280,7 +280,7 @@ def test_labels_frames_and_single_precision(data):
 def test_constant_equal_and_badly_scaled_columns(data, l1_ratio):
     X, y, _ = data
     X = X * [1e6, 1.0, 1e-5, 1.0] + [0.0, 1e3, 0.0, -1e3]
-    X = np.hstack([X, X[:, :1], np.full((len(X), 1), 0.1)])
+    X = np.hstack([X, X[:, :1], np.full((len(X), 2), [0.1, 0.0])])
     for ordering in ORDERINGS:
         model = presto(0.005, l1_ratio=l1_ratio, ordering=ordering)
         assert certify(model.fit(X, y), X, y)
