@@ -33,22 +33,36 @@ def hessian(rows, terms, T, columns=None):
     size = rows.n_columns if columns is None else len(columns)
     if q == 1 and T.all():
         return _common_hessian(rows, terms, m, columns)
-    H = np.zeros((m, m, size, size))
-    for k, other, lo, hi, sign, weight in terms:
-        gram = rows.gram(weight, lo, hi, columns)
-        H[k, other] += sign * gram
-        if k != other:
-            H[other, k] += sign * gram
-    P = size - 1
+    grams = np.empty((len(terms), size, size))
+    for i, (_, _, lo, hi, _, weight) in enumerate(terms):
+        grams[i] = rows.gram(weight, lo, hi, columns)
+    own, P = np.eye(m), size - 1
     Q = np.empty((m + q * P, m + q * P))
-    Q[:m, :m] = H[:, :, -1, -1]
-    mixed = np.tensordot(H[:, :, -1, :-1], T, (1, 0))  # (m, P, q)
-    Q[:m, m:] = mixed.transpose(0, 2, 1).reshape(m, q * P)
+    Q[:m, :m] = np.tensordot(_shares(terms, own, own), grams[:, -1, -1], 1)
+    mixed = np.tensordot(_shares(terms, own, T), grams[:, -1, :-1], 1)  # (m, q, P)
+    Q[:m, m:] = mixed.reshape(m, q * P)
     Q[m:, :m] = Q[:m, m:].T
-    inner = np.tensordot(T, H[:, :, :-1, :-1], (0, 0))  # (q, m, P, P)
-    inner = np.tensordot(inner, T, (1, 0))  # (q, P, P, q)
-    Q[m:, m:] = inner.transpose(0, 1, 3, 2).reshape(q * P, q * P)
+    inner = np.ascontiguousarray(grams[:, :-1, :-1]).reshape(len(terms), P * P)
+    inner = _shares(terms, T, T).reshape(q * q, -1) @ inner
+    inner = inner.reshape(q, q, P, P).transpose(0, 2, 1, 3)
+    Q[m:, m:].reshape(q, P, q, P)[:] = inner
     return Q
+
+
+def _shares(terms, left, right):
+    """Factors of the terms in each pair of blocks.
+
+    Returns
+    -------
+    ndarray of shape (left.shape[1], right.shape[1], n_terms)
+    """
+    k = [term.k for term in terms]
+    other = [term.other for term in terms]
+    sign = np.array([term.sign for term in terms])
+    shares = left[k, :, None] * right[other, None, :]
+    swapped = left[other, :, None] * right[k, None, :]
+    apart = np.not_equal(k, other)[:, None, None]
+    return ((shares + apart * swapped) * sign[:, None, None]).transpose(1, 2, 0)
 
 
 def _common_hessian(rows, terms, m, columns):
@@ -93,12 +107,15 @@ def partial_hessian(rows, terms, T, working):
     m, p = len(T), rows.n_columns - 1
     inner = working[working >= m] - m
     blocks, features = np.divmod(inner, p)
-    distinct, place = np.unique(features, return_inverse=True)
+    present = np.zeros(p, dtype=bool)
+    present[features] = True
+    distinct = np.flatnonzero(present)
     # The work is in Gram matrices: three of all the features, or one for each pair of
     # blocks, of what is in them.
     if inner.size**2 > 3 * distinct.size**2:
         columns = np.append(distinct, p)
         H = hessian(rows, terms, T, columns)
+        place = np.cumsum(present)[features] - 1
         seen = np.append(working[working < m], m + blocks * distinct.size + place)
         if seen.size == len(H):
             return H

@@ -66,6 +66,18 @@ class _Family:
         sizes = [hi - lo for lo, hi in self.ranges]
         self._ends = np.cumsum([0, *sizes]).tolist()
         self.n_scores = self._ends[-1]
+        # Where each class has its scores of the thresholds below and above it.
+        self._below = [None] + [self._slot(c - 1, c) for c in range(1, self.n_classes)]
+        self._above = [self._slot(c, c) for c in range(self.m)] + [None]
+        self._class_weights = [
+            weights[slice(*self._rows(c))] for c in range(self.n_classes)
+        ]
+
+    def _slot(self, k, c):
+        """Slice of an array of scores: threshold k, rows of class c."""
+        shift = self._ends[k] - self.ranges[k][0]
+        lo, hi = self._rows(c)
+        return slice(shift + lo, shift + hi)
 
     def segment(self, array, k, lo=None, hi=None):
         """View of an array of scores: threshold k, rows ``lo`` to ``hi``."""
@@ -145,14 +157,13 @@ class Cumulative(_Family):
         return self.segment(scores, k) - self.segment(scores, k - 1)
 
     def _class_value(self, scores, c):
-        lo, hi = self._rows(c)
-        weight = self.weights[lo:hi]
+        link, weight = self.link, self._class_weights[c]
         if c == 0:
-            return lower_value(self.link, self.segment(scores, 0, lo, hi), weight)
-        a = self.segment(scores, c - 1, lo, hi)
+            return lower_value(link, scores[self._above[c]], weight)
+        below = scores[self._below[c]]
         if c == self.m:
-            return upper_value(self.link, a, weight)
-        return interval_value(self.link, a, self.segment(scores, c, lo, hi), weight)
+            return upper_value(link, below, weight)
+        return interval_value(link, below, scores[self._above[c]], weight)
 
     def derivatives(self, scores):
         """Loss, its derivatives in the scores, and its curvature."""
@@ -178,28 +189,24 @@ class Cumulative(_Family):
         return total, first, terms
 
     def _class_derivatives(self, scores, c, first, second):
-        lo, hi = self._rows(c)
-        link, weight = self.link, self.weights[lo:hi]
-
-        def at(array, k):
-            return self.segment(array, k, lo, hi)
-
+        link, weight = self.link, self._class_weights[c]
+        below, above = self._below[c], self._above[c]
         if c == 0:
-            out = at(first, 0), at(second, 0)
-            return lower_derivatives(link, at(scores, 0), weight, *out), None
+            out = first[above], second[above]
+            return lower_derivatives(link, scores[above], weight, *out), None
         if c == self.m:
-            out = at(first, c - 1), at(second, c - 1)
-            return upper_derivatives(link, at(scores, c - 1), weight, *out), None
-        cross = np.empty(hi - lo)
+            out = first[below], second[below]
+            return upper_derivatives(link, scores[below], weight, *out), None
+        cross = np.empty(len(weight))
         value = interval_derivatives(
             link,
-            at(scores, c - 1),
-            at(scores, c),
+            scores[below],
+            scores[above],
             weight,
-            at(first, c - 1),
-            at(first, c),
-            at(second, c - 1),
-            at(second, c),
+            first[below],
+            first[above],
+            second[below],
+            second[above],
             cross,
         )
         return value, cross
@@ -223,19 +230,15 @@ class Cumulative(_Family):
 
     def _row_gaps(self, scores, s):
         total = 0.0
-        for c in range(self.n_classes):
-            lo, hi = self._rows(c)
-            link, weight = self.link, self.weights[lo:hi]
+        for c, weight in enumerate(self._class_weights):
+            below, above = self._below[c], self._above[c]
             if c == 0:
-                a = self.segment(scores, 0, lo, hi)
-                total += lower_gaps(link, a, weight, s)
+                total += lower_gaps(self.link, scores[above], weight, s)
             elif c == self.m:
-                a = self.segment(scores, c - 1, lo, hi)
-                total += upper_gaps(link, a, weight, s)
+                total += upper_gaps(self.link, scores[below], weight, s)
             else:
-                a = self.segment(scores, c - 1, lo, hi)
-                b = self.segment(scores, c, lo, hi)
-                total += interval_gaps(link, a, b, weight, s)
+                ends = scores[below], scores[above]
+                total += interval_gaps(self.link, *ends, weight, s)
         return total
 
     def _complementarity(self, scores):
