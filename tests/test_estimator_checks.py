@@ -41,7 +41,7 @@ VARIANTS = {
         {"family": "stopping", "link": "probit"},
         {"family": "adjacent", "structure": "nonparallel"},
         {"structure": "semiparallel", "l1_ratio": 0.0, "reverse": True},
-        {"alpha": 0.0, "link": "cloglog", "decision": "median"},
+        {"alpha": 0.0, "link": "cloglog"},
     ],
     "PrestoClassifierCV": [{"alphas": 5, "cv": 3, "l1_ratio": [0.5, 1.0]}],
     "ProportionalOddsClassifier": [{"alpha": 0.1, "link": "loglog"}],

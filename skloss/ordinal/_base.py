@@ -159,6 +159,7 @@ def minimise(estimator, sample, engine, ordering, start, data, *, dtype, public)
             max_iter=estimator.max_iter,
             callback=progress,
         )
+        solution = ordering.polished(estimator.alpha, solution, estimator.tol)
         vars(estimator).update(attributes(solution))
         keep_certificate(estimator, ordering, estimator.alpha, solution)
     separated = ordering.is_separated(estimator.alpha, solution)

@@ -14,7 +14,7 @@ from skloss.ordinal._probabilities import (
     cumulative_rows,
     log_odds,
 )
-from skloss.ordinal._repair import decide
+from skloss.ordinal._repair import absolute_errors, decide
 
 __all__ = ["OrdinalPredictionsMixin"]
 
@@ -100,10 +100,14 @@ class OrdinalPredictionsMixin(ClassifierMixin):
         likelihood = self._likelihood()
         if likelihood["family"] != "cumulative":
             g, dtype = self._threshold_scores(X)
-            return class_log_probabilities(g, **likelihood).astype(dtype, copy=False)
-        probabilities, dtype = self._probabilities(X)
-        with np.errstate(divide="ignore"):
-            return np.log(probabilities).astype(dtype, copy=False)
+            logs = class_log_probabilities(g, **likelihood)
+        else:
+            probabilities, dtype = self._probabilities(X)
+            with np.errstate(divide="ignore"):
+                logs = np.log(probabilities)
+        if dtype == np.float32:  # what `predict_proba` rounds to 1 is 0 here
+            logs[np.exp(logs).astype(dtype) == 1] = 0.0
+        return logs.astype(dtype, copy=False)
 
     def predict_cumulative(self, X):
         """Compute the probability of exceeding each class but the last.
@@ -133,9 +137,13 @@ class OrdinalPredictionsMixin(ClassifierMixin):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes the score of the second (its log-odds where the link is
-            not symmetric), else log-probabilities.
+            not symmetric); else the log-probabilities, or with ``decision="median"``
+            the negative expected absolute errors, in numbers of classes.
         """
         check_is_fitted(self)
+        if len(self.classes_) > 2 and self.decision == "median":
+            probabilities, dtype = self._probabilities(X)
+            return -absolute_errors(probabilities).astype(dtype, copy=False)
         if len(self.classes_) > 2:
             return self.predict_log_proba(X)
         g, dtype = self._threshold_scores(X)

@@ -6,7 +6,7 @@ part of the space; the class between the two then has a negative probability the
 
 import numpy as np
 
-__all__ = ["REPAIRS", "crossing_rows", "decide", "repair"]
+__all__ = ["REPAIRS", "absolute_errors", "crossing_rows", "decide", "repair"]
 
 
 def crossing_rows(probabilities):
@@ -85,6 +85,30 @@ def repair(probabilities, survival, how):
     repaired = probabilities.copy()
     repaired[rows] = REPAIRS[how](signed, above)
     return repaired
+
+
+def absolute_errors(probabilities):
+    """Compute the expected absolute error of predicting each class.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Not negative, rows summing to 1.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Expected number of classes between the prediction and the truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skloss.ordinal._repair import absolute_errors
+    >>> absolute_errors(np.array([[0.5, 0.25, 0.25]]))
+    array([[0.75, 0.75, 1.25]])
+    """
+    ranks = np.arange(probabilities.shape[1])
+    return probabilities @ np.abs(ranks[:, None] - ranks)
 
 
 def decide(probabilities, decision):

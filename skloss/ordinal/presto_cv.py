@@ -372,6 +372,7 @@ class PrestoClassifierCV(BasePresto):
                 tol=self.tol,
                 max_iter=self.max_iter,
             )
+            solution = path.ordering.polished(path.alphas[at], solution, self.tol)
             vars(self).update(attributes(solution))
             self.n_iter_ = sum(s.n_iter for s in solutions) + solution.n_iter
             keep_certificate(self, path.ordering, path.alphas[at], solution)

@@ -262,6 +262,10 @@ class _Smooth(Observed):
         result, self.hessian, self._receding = newton(problem, x0, **options)
         return solution_of(result, problem)
 
+    def polished(self, alpha, solution, tol):
+        """Return the solution as it is: Newton's method has taken its last step."""
+        return solution
+
     def is_separated(self, alpha, solution):
         """Whether the objective has no minimum."""
         return alpha == 0.0 and self._receding
