@@ -5,7 +5,7 @@ from scipy.linalg import cho_factor, cho_solve, lstsq
 from scipy.optimize import nnls
 
 from skloss.ordinal._families import Cumulative
-from skloss.ordinal._newton import LARGEST_HESSIAN
+from skloss.ordinal._limits import LARGEST_HESSIAN
 from skloss.ordinal._ordering import Observed, Solution, Train
 from skloss.penalties import L1, total
 from skloss.solvers._active_set import minimize_block

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skloss.ordinal._newton import LARGEST_HESSIAN, inverse
+from skloss.ordinal._limits import LARGEST_HESSIAN
+from skloss.ordinal._steps import newton_step
 
 __all__ = ["Certificate", "certify"]
 
@@ -99,7 +100,7 @@ def _settle(problem, point, free):
         if np.abs(point.gradient[free]).max() <= _SETTLED:
             return point, 0.0
         Q, q, _ = point.model(free, 0.0)
-        step = -inverse(Q) @ q
+        step = newton_step(Q, q)
         decrement = 0.5 * abs(float(q @ step))
         point.forget()
         full = np.zeros(problem.size)

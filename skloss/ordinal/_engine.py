@@ -7,8 +7,9 @@ import numpy as np
 
 from skloss.losses.links import get_link
 from skloss.ordinal._families import Adjacent, Cumulative, Stopping
+from skloss.ordinal._limits import LARGEST_HESSIAN
 from skloss.ordinal._links import mirrored
-from skloss.ordinal._newton import LARGEST_HESSIAN, newton
+from skloss.ordinal._newton import newton
 from skloss.ordinal._problem import OrdinalProblem
 from skloss.ordinal._rows import sorted_rows
 from skloss.ordinal._structure import structure_of

@@ -1,17 +1,15 @@
 """Newton's method where the objective is smooth: no penalty, or a ridge."""
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack
 
 from skloss.ordinal._separation import is_receding
+from skloss.ordinal._steps import newton_step
 from skloss.solvers._result import Iteration, Recorder, SolverResult
 
-__all__ = ["LARGEST_HESSIAN", "inverse", "newton"]
+__all__ = ["newton"]
 
-LARGEST_HESSIAN = 4000  # unknowns whose second derivatives are held at once
 _ARMIJO = 1e-4
 _HALVINGS = 40
-_FLAT = 1e-11  # curvature below this share of the largest may be rounding
 
 
 def newton(problem, x0, *, tol, max_iter, callback=None):
@@ -55,12 +53,12 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
         H, gradient, _ = point.model(every, 0.0)
         if recorder.ends(info, stalled=stalled):
             break
-        moved = _search(point, -inverse(H) @ gradient)
+        moved = _search(point, newton_step(H, gradient))
         stalled, point = moved is None, moved or point
     receding = False
     if recorder.status == "converged":
         # The last digits come at no cost, since the Hessian is there.
-        step = -inverse(H) @ gradient
+        step = newton_step(H, gradient)
         receding = is_receding(problem, step)
         if not receding:
             polished = problem.at(point.x + step)
@@ -90,36 +88,3 @@ def _search(point, step):
             return point_at(length)
         length /= 2
     return None
-
-
-def inverse(H):
-    """Pseudo-inverse of a positive semi-definite matrix, whatever its units.
-
-    Parameters
-    ----------
-    H : ndarray of shape (k, k)
-        Symmetric; rows of zeros are left out.
-
-    Returns
-    -------
-    ndarray of shape (k, k)
-    """
-    seen = np.flatnonzero(H.diagonal() > 0)
-    out = np.zeros_like(H)
-    unit = 1.0 / np.sqrt(H.diagonal()[seen])
-    scaled = H[np.ix_(seen, seen)] * np.outer(unit, unit)
-    out[np.ix_(seen, seen)] = _inverse(scaled) * np.outer(unit, unit)
-    return out
-
-
-def _inverse(scaled):
-    factor, failed = lapack.dpotrf(scaled, lower=1)
-    if not failed:
-        condition, failed = lapack.dpocon(
-            factor, np.abs(scaled).sum(axis=0).max(), uplo="L"
-        )
-        if not failed and condition > _FLAT:
-            return cho_solve((factor, True), np.eye(len(scaled)))
-    values, vectors = np.linalg.eigh(scaled)
-    kept = values > _FLAT * values[-1]
-    return (vectors[:, kept] / values[kept]) @ vectors[:, kept].T

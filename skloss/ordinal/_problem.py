@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skloss.ordinal._curvature import hessian, partial_hessian
+from skloss.ordinal._limits import LARGEST_HESSIAN
+from skloss.ordinal._wide_model import WideModel
 
 __all__ = ["OrdinalProblem"]
 
@@ -231,14 +233,17 @@ class OrdinalPoint:
 
         Returns
         -------
-        Q : ndarray of shape (k, k)
-            Matrix.
+        Q : ndarray of shape (k, k) or WideModel
+            Matrix; of more than `LARGEST_HESSIAN` coordinates it is not held.
         q : ndarray of shape (k,)
             Gradient.
         back : callable
             Maps a step in the model's coordinates to one of the unknowns.
         """
         problem = self.problem
+        if working.size > LARGEST_HESSIAN:
+            model = WideModel(self, working, damping)
+            return model, self.gradient[working], lambda step: step
         if working.size == problem.size:
             Q = hessian(problem.rows, self.terms, problem.structure.T)
         else:

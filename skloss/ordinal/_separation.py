@@ -5,7 +5,8 @@ gradients vanish, so that any tolerance is met, but Newton's steps do not.
 """
 
 import numpy as np
-from scipy.linalg import lstsq
+
+from skloss.ordinal._steps import newton_step
 
 __all__ = ["is_receding", "recedes"]
 
@@ -38,10 +39,8 @@ def recedes(problem, x, l1):
     free = np.flatnonzero(free)
     point = problem.at(x)
     Q, q, _ = point.model(free, 0.0)
-    # In columns of equal curvature, or those of the separated would count for nothing.
-    unit = 1.0 / np.sqrt(np.maximum(Q.diagonal(), 1e-300))
     step = np.zeros(problem.size)
-    step[free] = unit * lstsq(Q * np.outer(unit, unit), -unit * q, cond=1e-12)[0]
+    step[free] = newton_step(Q, q)
     return is_receding(problem, step)
 
 

@@ -15,9 +15,10 @@ from skloss.losses.links import get_link
 from skloss.ordinal._base import minimise, previous_start, public_scores
 from skloss.ordinal._engine import Engine, Model
 from skloss.ordinal._inputs import MODEL_CONSTRAINTS, read_sample
-from skloss.ordinal._newton import inverse, newton
+from skloss.ordinal._newton import newton
 from skloss.ordinal._ordering import Observed, solution_of
 from skloss.ordinal._predictions import OrdinalPredictionsMixin
+from skloss.ordinal._steps import inverse
 from skloss.ordinal._subsample import subsample_start
 from skloss.ordinal.inference import CoefficientTable
 

@@ -189,7 +189,10 @@ class _Run:
         # Relative accuracy proportional to the violation: quadratic convergence.
         shrink = info.kkt_violation / max(self.first_violation, 1e-300)
         tol = 0.01 * info.kkt_violation * min(1.0, shrink)
-        minimize_block(self.penalty, Q, Q @ old - q, new, weight, tol)
+        if hasattr(Q, "minimize"):  # a model too large for a matrix
+            Q.minimize(self.penalty, q, new, weight, tol)
+        else:
+            minimize_block(self.penalty, Q, Q @ old - q, new, weight, tol)
         step = new - old
         promised = q @ step + (
             total(self.penalty, new, weight) - total(self.penalty, old, weight)
