@@ -2,7 +2,7 @@
 
 import sys
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -11,15 +11,6 @@ from sklearn.svm import LinearSVC
 from statsmodels.stats.proportion import proportion_confint
 
 from skloss.ordinal import PrestoClassifier, RareCalibrationDisplay
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
