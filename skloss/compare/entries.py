@@ -21,7 +21,8 @@ register(
 register(
     "ordinal",
     "skloss.ordinal:PrestoClassifier",
-    {"alpha": np.logspace(-3.5, -1.0, 8).tolist()},
+    # Where scores cross, a class has no probability, which log-loss does not forgive.
+    {"alpha": np.logspace(-3.5, -1.0, 8).tolist(), "ordering": ["box"]},
 )
 register("ordinal", "skloss.ordinal:ProportionalOddsClassifier", {})
 # One clusters all rows, the other subsamples of them, as the largest tables need.

@@ -28,7 +28,7 @@ FLOOR = 1e-12  # probability of what a model holds impossible, a class unseen in
 
 
 def scorer_of(scoring):
-    """Resolve `scoring`.
+    """Resolve the parameter `scoring`.
 
     Returns
     -------

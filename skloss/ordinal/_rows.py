@@ -3,9 +3,9 @@
 The likelihood needs, for each threshold, the rows of a range of classes: a slice of
 rows sorted by class. Standardised rows end in a column of ones for the intercepts.
 
-Both kinds of rows offer ``scores(B, lo, hi, k)``, ``back(d, lo, hi)`` and
-``gram(weight, lo, hi, features)``; coefficients and gradients are (p + 1,), the
-intercept last.
+Both kinds of rows offer ``scores(b, lo, hi)``, ``back(d, lo, hi)``,
+``gram(weight, lo, hi, columns)`` and ``cross(weight, lo, hi, left, right)``;
+coefficients and gradients are (p + 1,), the intercept last.
 """
 
 import functools
@@ -113,8 +113,6 @@ class DenseRows:
     n_rows : int
         Number n of rows that are filled.
     """
-
-    is_sparse = False
 
     def __init__(self, Z, n_rows):
         self.Z = Z
@@ -230,8 +228,6 @@ class SparseRows(DenseRows):
     center, scale : ndarray of shape (p,)
         What is subtracted from the columns, and what they are multiplied by then.
     """
-
-    is_sparse = True
 
     def __init__(self, X, center, scale):
         self.X, self.center, self.scale = X, center, scale

@@ -250,7 +250,7 @@ def proportional_odds_test(X, y, *, sample_weight=None, categories=None):
         unlike in estimators, where only the proportions of weights matter.
     categories : array-like of shape (n_classes,), default=None
         The classes in ascending order; by default that of an ordered pandas
-        Categorical, else sorted.
+        Categorical or of a polars Enum, else sorted.
 
     Returns
     -------

@@ -89,7 +89,7 @@ class PrestoClassifier(BasePresto):
         probabilities are then those of a population with such weights.
     categories : array-like of shape (n_classes,), default=None
         Labels from low to high. By default the order of an ordered pandas
-        Categorical, else sorted.
+        Categorical or of a polars Enum, else sorted.
     decision : {"mode", "median"}, default="mode"
         What `predict` returns: the most probable class, or the one in which the
         cumulative probability reaches one half, of the least expected absolute error.
@@ -149,12 +149,17 @@ class PrestoClassifier(BasePresto):
 
     Notes
     -----
-    Proximal Newton: rows are sorted by class once, and each enters at most three Gram
-    matrices per step, whatever the number of classes; the design in which every row
-    appears once per threshold never exists. Memory beyond X: one standardised copy of
-    X in float64, about ten numbers per row, and matrices of the order of the
-    coefficients that are not zero (of all, if they are at most 4000). Sparse X is
-    never made dense as a whole.
+    Proximal Newton: rows are sorted by class once; the design in which every row
+    appears once per threshold never exists. In the cumulative family each row enters
+    at most three Gram matrices per step, whatever the number of classes; in the
+    others, and with ``ordering="train"``, one for every threshold that its loss
+    knows (``family="adjacent"``: for every pair of them).
+
+    Memory beyond X: one standardised copy of X in float64, about 15 numbers per row,
+    and matrices of the order of the coefficients that are not zero (of all, if they
+    are at most 4000). The other families and ``ordering="train"`` hold a few numbers
+    more per row and class, and ``family="adjacent"`` one for each pair of thresholds.
+    Sparse X is never made dense as a whole.
 
     Coefficients of float32 data are float32, but with an ordering they stay float64:
     rounding them might undo it.

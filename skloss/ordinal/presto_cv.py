@@ -50,9 +50,10 @@ class PrestoClassifierCV(BasePresto):
         rows have no weight is left out.
     scoring : str, callable or None, default=None
         None means the mean log-likelihood of test rows, with probabilities of at
-        least 1e-12; "rare_log_loss" that of the event "of the rarest class or not";
-        both count rows by their sample and class weights. Anything else is a scorer
-        of scikit-learn, which is given the sample weights if it takes any.
+        least 1e-12, and so do "log_likelihood" and "neg_log_loss"; "rare_log_loss"
+        that of the event "of the rarest class or not"; both count rows by their sample
+        and class weights. Anything else is a scorer of scikit-learn, which is given
+        the sample weights if it takes any.
     selection : {"min", "1se"}, default="min"
         The best strength, or the largest whose mean score is within one standard
         error of the best.
@@ -184,7 +185,8 @@ class PrestoClassifierCV(BasePresto):
     Notes
     -----
     ``GridSearchCV(PrestoClassifier(), ...)`` does the same in general and more slowly;
-    both agree on equal folds and scores.
+    both agree on equal folds and scores. With `class_weight` scores differ: scorers of
+    scikit-learn do not count it.
 
     References
     ----------

@@ -48,7 +48,7 @@ class ProportionalOddsClassifier(
         Factors on the sample weights of each class.
     categories : array-like of shape (n_classes,), default=None
         Labels from low to high. By default the order of an ordered pandas
-        Categorical, else sorted.
+        Categorical or of a polars Enum, else sorted.
     decision : {"mode", "median"}, default="mode"
         What `predict` returns: the most probable class, or the one in which the
         cumulative probability reaches one half, of the least expected absolute error.
@@ -106,7 +106,7 @@ class ProportionalOddsClassifier(
     -----
     Newton's method on all parameters, started from the solution on every tenth row
     where there are more than 200 rows to a feature. Memory beyond X: one standardised
-    copy in float64 and about ten numbers per row.
+    copy in float64 and about 15 numbers per row.
 
     References
     ----------
