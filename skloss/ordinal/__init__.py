@@ -7,6 +7,7 @@ import importlib
 
 # Public name -> module that defines it.
 _HOMES = {
+    "CalibrationBins": "skloss.ordinal.metrics",
     "CVCurveDisplay": "skloss.ordinal.cv_curve_display",
     "CoefficientTable": "skloss.ordinal.inference",
     "PrestoClassifier": "skloss.ordinal.presto",
@@ -17,9 +18,11 @@ _HOMES = {
     "RareCalibrationDisplay": "skloss.ordinal.calibration_display",
     "RestrictionTest": "skloss.ordinal.inference",
     "ThresholdProfileDisplay": "skloss.ordinal.profile_display",
+    "calibration_bins": "skloss.ordinal.metrics",
     "grouped_calibration_error": "skloss.ordinal.metrics",
     "presto_path": "skloss.ordinal.path",
     "proportional_odds_test": "skloss.ordinal.inference",
+    "rare_log_loss": "skloss.ordinal.metrics",
 }
 
 __all__ = list(_HOMES)

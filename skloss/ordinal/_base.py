@@ -26,6 +26,7 @@ from skloss.ordinal._probabilities import signed_rows
 from skloss.ordinal._repair import crossing_rows
 
 __all__ = [
+    "SEPARATED",
     "BasePresto",
     "fitted_attributes",
     "keep_certificate",
@@ -41,7 +42,7 @@ _ADVICE = {
     "overflow": "Raise alpha.",
 }
 _ROWS = 1 << 14  # whose probabilities are held at once
-_SEPARATED = (
+SEPARATED = (
     "{}: a combination of features separates classes, so that without a penalty the "
     "objective has no minimum; the fit stopped at finite coefficients (KKT violation "
     "{:.2g}). Use a larger alpha."
@@ -95,10 +96,12 @@ class BasePresto(
         """Dtype of the coefficients: rounding them must not undo an ordering."""
         return np.float64 if self.ordering != "observed" else X.dtype
 
-    def _count_crossings(self, X):
+    def _count_crossings(self, sample):
         """Training rows on which cumulative probabilities are out of order."""
         if self.family != "cumulative" or len(self.classes_) == 2:
             return 0
+        X, weights = sample.X, sample.weights
+        X = X if weights.all() else X[weights > 0]
         total = 0
         for start in range(0, X.shape[0], _ROWS):
             g, _ = self._scores_of(X[start : start + _ROWS])
@@ -211,7 +214,7 @@ def warn_of_trouble(estimator, solution, separated):
     """Warn of a fit that did not reach its tolerance, or has no optimum."""
     name = type(estimator).__name__
     if separated:
-        message = _SEPARATED.format(name, solution.kkt_violation)
+        message = SEPARATED.format(name, solution.kkt_violation)
     elif solution.status in ("converged", "stopped"):
         return
     else:

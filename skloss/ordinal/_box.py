@@ -19,6 +19,7 @@ _ARMIJO = 1e-4
 _HALVINGS = 40
 # Of the gradient in the model: multipliers are read off what moves its minimiser.
 _EXACT = 1e-12
+_NEARLY = 1e-9
 _ROUNDING = 1e-10  # what keeping clear of the conditions' ends costs
 
 
@@ -45,8 +46,11 @@ class Box(Observed):
     def __init__(self, engine, low, high):
         super().__init__(engine)
         scaling = engine.scaling
-        self.middle = ((low + high) / 2 - scaling.center) * scaling.scale
-        self.half = (high - low) / 2 * scaling.scale
+        # From the centre first: far from zero a midpoint has lost digits.
+        low = (low - scaling.center) * scaling.scale
+        high = (high - scaling.center) * scaling.scale
+        self.middle, self.half = (low + high) / 2, (high - low) / 2
+        self.curvature = 0.0  # added to the model, where it needed some last
         self.blocks, self.signs = engine.structure.steps()
 
     def solve(
@@ -106,8 +110,8 @@ class Box(Observed):
         Conditions are convex, and the null model meets them with room to spare.
         """
         excess = self.excess(x)
-        if excess.max() <= 0.0:
-            return x
+        if excess.max() <= _NEARLY:  # rounding, of a warm start
+            return self.scaled_into(x)
         null = self.engine.null()
         room = -self.excess(null)
         broken = excess > 0.0
@@ -192,7 +196,7 @@ class _Model:
         Multipliers to start from.
     """
 
-    _ROUNDS = 60
+    _ROUNDS, _PATIENCE = 60, 8
     _SETTLED = 1e-10
 
     def __init__(self, box, point, l1, working, nu):
@@ -208,10 +212,14 @@ class _Model:
         """
         curved = self.Q.copy()
         for more in (0.0, 1e-6, 1e-3, 1e-1):
+            if more < 1e-3 * self.box.curvature:
+                continue
             self.Q = curved + np.diag(more * (curved.diagonal() + 1e-3))
-            result, nu, settled = self._maximise_dual()
+            with np.errstate(over="ignore", invalid="ignore"):  # it is looked for
+                result, nu, settled = self._maximise_dual()
             if settled:
                 break
+        self.box.curvature = more
         return self.box.scaled_into(result), nu
 
     def _maximise_dual(self):
@@ -221,13 +229,16 @@ class _Model:
         Newton's method, shortening steps that are too long.
         """
         nu, step, length, best = self.nu, np.zeros(len(self.nu)), 1.0, -np.inf
-        result = self.x
+        result, waits = self.x, 0
         for _ in range(self._ROUNDS):
             trial_nu = nu + length * step
+            if not np.isfinite(trial_nu).all() or waits == self._PATIENCE:
+                break
             trial = self._lagrangian_minimiser(trial_nu, result)
             excess = self.box.excess(trial)
             value = self._value(trial) + trial_nu @ excess
             if value >= best - 1e-13 * abs(value):
+                waits = 0 if value > best + 1e-12 * abs(value) else waits + 1
                 result, nu, best, length = trial, trial_nu, value, 1.0
                 step = self._newton(trial, nu, excess)
                 size = max(np.abs(step).max(initial=0.0), excess.max(initial=0.0))

@@ -58,15 +58,17 @@ def certify(problem, x, l1, *, held=None):
     objective = _objective(point, l1)
     gap = _gap_at(problem, point, l1, held, objective)
     # Where a penalty is small beside what rounding leaves of gradients, so is what
-    # scaling leaves of the dual point. Then the minimum without penalty, which is not
-    # above, bounds better.
-    strength = max(l1.max(initial=0.0), _ridge(problem).max(initial=0.0))
-    weak = 0.0 < strength < _WEAK and problem.tilt is None
-    if weak and problem.size <= LARGEST_HESSIAN:
-        bare = problem.without_ridge()
-        free = _gap_at(bare, bare.at(x), np.zeros_like(l1), held, objective)
+    # scaling leaves of the dual point. Then the minimum without that penalty, which
+    # is not above, bounds better.
+    ridge = _ridge(problem)
+    weak = (l1 > 0) & (l1 < _WEAK) | (ridge > 0) & (ridge < _WEAK)
+    if weak.any() and problem.tilt is None and problem.size <= LARGEST_HESSIAN:
+        bare = problem.with_ridge(np.where(ridge < _WEAK, 0.0, ridge))
+        strong = np.where(l1 < _WEAK, 0.0, l1)
+        free = _gap_at(bare, bare.at(x), strong, held, objective)
         gap = free if math.isnan(gap) else min(gap, free)
-    return Certificate(objective, max(gap, 0.0))
+    # Neither a loss nor a penalty is negative.
+    return Certificate(objective, min(max(gap, 0.0), objective))
 
 
 def _gap_at(problem, point, l1, held, objective):

@@ -34,9 +34,9 @@ def scorer_of(scoring):
     -------
     "log_likelihood", "rare_log_loss" or a scikit-learn scorer
     """
-    if scoring is None or scoring in ("log_likelihood", "neg_log_loss"):
+    if scoring is None:
         return "log_likelihood"
-    if isinstance(scoring, str) and scoring == "rare_log_loss":
+    if isinstance(scoring, str) and scoring in ("log_likelihood", "rare_log_loss"):
         return scoring
     return get_scorer(scoring)
 
@@ -236,6 +236,8 @@ class _Fold:
         """Probabilities of all classes from scores of the seen ones."""
         estimator = self.estimator
         P = class_probability_rows(g, **estimator._likelihood(), how=estimator.repair)
+        if not self.missing:
+            return P
         full = np.full((len(P), len(self.sample.classes)), FLOOR)
         full[:, self.seen] = P
         return full

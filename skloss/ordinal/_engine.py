@@ -19,6 +19,7 @@ from skloss.solvers.proximal_newton import prox_newton
 __all__ = ["Engine", "Model"]
 
 _PENALTY = L1(1.0)  # the strengths are in the weights
+_FEW = 200  # unknowns that are not worth a working set
 _OFF = 1e100  # a weight that keeps any coefficient at zero
 
 
@@ -149,6 +150,8 @@ class Engine:
         if not l1.any() and problem.size <= LARGEST_HESSIAN:
             options = {"tol": tol, "max_iter": max_iter, "callback": callback}
             return newton(problem, x0, **options)[0]
+        if problem.size <= _FEW:
+            working = np.arange(problem.size)
         return prox_newton(
             problem,
             _PENALTY,

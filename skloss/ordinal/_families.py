@@ -102,6 +102,16 @@ class _Family:
     def _complementarity(self, scores):
         return 0.0
 
+    def recession_signs(self):
+        """Sign in which each score may grow for ever without raising any loss.
+
+        Returns
+        -------
+        ndarray of shape (n_scores,) or None
+            None if it is not a matter of single scores.
+        """
+        return None
+
     def _rows(self, c):
         return self.starts[c], self.starts[c + 1]
 
@@ -138,6 +148,18 @@ class Cumulative(_Family):
         below = np.cumsum(shares[:-1])
         above = np.cumsum(shares[:0:-1])[::-1]
         return quantile_of(self.link, below, above)
+
+    def recession_signs(self):
+        """Up for the own class's score, down for the one below."""
+        if self.everywhere:
+            return None
+        signs = np.empty(self.n_scores)
+        for c in range(self.n_classes):
+            if c < self.m:
+                signs[self._above[c]] = 1.0
+            if c > 0:
+                signs[self._below[c]] = -1.0
+        return signs
 
     def likelihood(self, scores):
         """Weighted sum of the loss, without the barrier."""
@@ -265,6 +287,14 @@ class Stopping(_Family):
         rest = np.cumsum(shares[::-1])[::-1]
         return quantile_of(self.link, shares[:-1] / rest[:-1], rest[1:] / rest[:-1])
 
+    def recession_signs(self):
+        """Up where a row stops, down where it goes on."""
+        signs = np.empty(self.n_scores)
+        for k in range(self.m):
+            (own, _), (later, _) = self._parts(signs, k)
+            own[:], later[:] = 1.0, -1.0
+        return signs
+
     def _parts(self, scores, k):
         end, n = self.starts[k + 1], self.starts[-1]
         lo = self.starts[k]
@@ -334,8 +364,9 @@ class Adjacent(_Family):
             for c in range(self.n_classes)
         )
         n, weights = self.starts[-1], self.weights
+        above = np.maximum(1.0 - below, 0.0)  # rounding may take sums beyond 1
         terms = [
-            Term(j, k, 0, n, 1.0, weights * below[j] * (1 - below[k]))
+            Term(j, k, 0, n, 1.0, weights * below[j] * above[k])
             for k in range(self.m)
             for j in range(k + 1)
         ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skloss.ordinal._separation import is_receding
+from skloss.ordinal._separation import is_receding, may_recede
 from skloss.ordinal._steps import newton_step
 from skloss.solvers._result import Iteration, Recorder, SolverResult
 
@@ -59,7 +59,7 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
     if recorder.status == "converged":
         # The last digits come at no cost, since the Hessian is there.
         step = newton_step(H, gradient)
-        receding = is_receding(problem, step)
+        receding = may_recede(problem, H, step) and is_receding(problem, every, step)
         if not receding:
             polished = problem.at(point.x + step)
             better = np.abs(polished.gradient).max()

@@ -37,6 +37,8 @@ class Solution:
         Weights of absolute values in constraints, times their multipliers.
     multipliers : ndarray or None
         Of the constraints, for a warm start.
+    separated : bool
+        Whether it was seen that the objective has no minimum.
     """
 
     x: np.ndarray
@@ -47,6 +49,7 @@ class Solution:
     point: object
     held: np.ndarray | None = None
     multipliers: np.ndarray | None = None
+    separated: bool = False
 
 
 class Observed:
@@ -161,7 +164,7 @@ class Train(Observed):
                 **options,
             )
             x, n_iter = result.x, n_iter + result.n_iter
-            if last or result.status == "stopped":
+            if last or result.status in ("stopped", "max_iter"):
                 break
             family.barrier = max(family.barrier * self._FACTOR, self._LAST)
         solution = dataclasses.replace(solution_of(result, problem), n_iter=n_iter)

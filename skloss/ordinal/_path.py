@@ -95,6 +95,9 @@ class Path(NamedTuple):
             solutions.append(dataclasses.replace(solution, problem=None, point=None))
             if report is not None and report(_seen(self.engine, i, alpha, solution)):
                 break
+        # What is not penalised is not at any strength: one look is enough.
+        separated = self.ordering.is_separated(alpha, solution)
+        solutions[-1] = dataclasses.replace(solutions[-1], separated=separated)
         return solutions
 
 

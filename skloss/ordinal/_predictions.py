@@ -107,7 +107,8 @@ class OrdinalPredictionsMixin(ClassifierMixin):
                 logs = np.log(probabilities)
         if dtype == np.float32:  # what `predict_proba` rounds to 1 is 0 here
             logs[np.exp(logs).astype(dtype) == 1] = 0.0
-        return logs.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):
+            return logs.astype(dtype, copy=False)
 
     def predict_cumulative(self, X):
         """Compute the probability of exceeding each class but the last.

@@ -79,6 +79,8 @@ def class_probability_rows(g, *, family, link, reverse, how):
     """
     if family == "cumulative":
         signed = signed_rows(g, link=link, reverse=reverse)
+        if signed.min(initial=0.0) >= 0.0:
+            return signed
         survival = cumulative_rows(g, family=family, link=link, reverse=reverse)
         return repair(signed, survival, how)
     P = np.exp(class_log_probabilities(g, family=family, link=link, reverse=reverse))

@@ -11,6 +11,8 @@ from skloss.ordinal._wide_model import WideModel
 
 __all__ = ["OrdinalProblem"]
 
+_FEW_SCORES = 1 << 16  # up to which memory is no matter
+
 
 class OrdinalProblem:
     """The smooth part of the objective, for `skloss.solvers.prox_newton`.
@@ -127,10 +129,10 @@ class OrdinalProblem:
         self.latest = seen
         return self
 
-    def without_ridge(self):
-        """Return the loss alone as a problem."""
-        bare = OrdinalProblem(self.rows, self.family, self.structure, self.used)
-        return bare.resume(self.latest)
+    def with_ridge(self, ridge):
+        """Return the same loss with another ridge."""
+        data = self.rows, self.family, self.structure, self.used
+        return OrdinalProblem(*data, ridge=ridge).resume(self.latest)
 
     def at(self, x):
         """Look at the problem at one point; see `OrdinalPoint`."""
@@ -148,6 +150,7 @@ class Seen(NamedTuple):
     scores: np.ndarray
     row_loss: float
     row_gradient: np.ndarray
+    terms: list | None  # second derivatives in the scores, where rows are few
 
 
 class OrdinalPoint:
@@ -173,6 +176,7 @@ class OrdinalPoint:
             self.row_loss, self.row_gradient = loss, problem.back(first)
         else:
             self.row_loss, self.row_gradient = known.row_loss, known.row_gradient
+            self._terms = known.terms
         self.loss = self.row_loss + problem.smooth_extra(x)
         self.gradient = self.row_gradient.copy()
         if problem.ridge is not None:
@@ -183,7 +187,8 @@ class OrdinalPoint:
 
     def seen(self):
         """Return what another problem with the same loss need not look at again."""
-        return Seen(self.x, self.scores, self.row_loss, self.row_gradient)
+        terms = self._terms if len(self.scores) <= _FEW_SCORES else None
+        return Seen(self.x, self.scores, self.row_loss, self.row_gradient, terms)
 
     @property
     def terms(self):

@@ -5,6 +5,7 @@ from scipy.linalg import cho_solve, lapack
 
 __all__ = ["inverse", "newton_step"]
 
+_VANISHED = 1e-290  # curvature of which no root can be inverted
 _FLAT = 1e-11  # curvature below this share of the largest may be rounding
 
 
@@ -27,8 +28,10 @@ def inverse(H):
     -------
     ndarray of shape (k, k)
     """
-    seen = np.flatnonzero(H.diagonal() > 0)
+    seen = np.flatnonzero(H.diagonal() > _VANISHED)
     out = np.zeros_like(H)
+    if not len(seen):
+        return out
     unit = 1.0 / np.sqrt(H.diagonal()[seen])
     scaled = H[np.ix_(seen, seen)] * np.outer(unit, unit)
     out[np.ix_(seen, seen)] = _inverse(scaled) * np.outer(unit, unit)

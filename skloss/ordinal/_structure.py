@@ -81,5 +81,7 @@ def structure_of(name, base, shares):
 def _position(base, shares):
     if base == "balanced":
         below = np.cumsum(shares)[:-1]
-        return int(np.argmax(below * (1.0 - below)))
+        balance = below * (1.0 - below)
+        # The first of equals, whatever rounding makes of them.
+        return int(np.flatnonzero(balance >= balance.max() * (1 - 1e-9))[0])
     return {"first": 0, "last": len(shares) - 2}.get(base, base)

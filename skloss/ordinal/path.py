@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 
 from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
+from skloss.ordinal._base import SEPARATED
 from skloss.ordinal._inputs import read_sample
 from skloss.ordinal._path import Path, public_path
 from skloss.ordinal.presto import PrestoClassifier
@@ -99,6 +100,12 @@ def presto_path(
         with Progress(model, **lines) as progress:
             solutions = path.fit(model, report=progress)
     _warn_of_failed(solutions)
+    if solutions[-1].separated:
+        warnings.warn(
+            SEPARATED.format("presto_path", solutions[-1].kkt_violation),
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     intercepts, coefs = public_path(engine, solutions)
     info = {
         "classes": sample.classes,

@@ -272,5 +272,5 @@ class PrestoClassifier(BasePresto):
                 dtype=self._dtype(sample.X),
                 public=lambda x: public_scores(engine, x),
             )
-            self.n_crossings_ = self._count_crossings(sample.X)
+            self.n_crossings_ = self._count_crossings(sample)
         return self

@@ -50,7 +50,7 @@ class PrestoClassifierCV(BasePresto):
         rows have no weight is left out.
     scoring : str, callable or None, default=None
         None means the mean log-likelihood of test rows, with probabilities of at
-        least 1e-12, and so do "log_likelihood" and "neg_log_loss"; "rare_log_loss"
+        least 1e-12, and so does "log_likelihood"; "rare_log_loss"
         that of the event "of the rarest class or not"; both count rows by their sample
         and class weights. Anything else is a scorer of scikit-learn, which is given
         the sample weights if it takes any.
@@ -378,6 +378,7 @@ class PrestoClassifierCV(BasePresto):
             vars(self).update(attributes(solution))
             self.n_iter_ = sum(s.n_iter for s in solutions) + solution.n_iter
             keep_certificate(self, path.ordering, path.alphas[at], solution)
+            separated = path.ordering.is_separated(path.alphas[at], solution)
         self.alpha_max_ = path.alpha_max
-        self.n_crossings_ = self._count_crossings(sample.X)
-        warn_of_trouble(self, solution, separated=False)
+        self.n_crossings_ = self._count_crossings(sample)
+        warn_of_trouble(self, solution, separated)

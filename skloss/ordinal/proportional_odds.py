@@ -15,6 +15,7 @@ from skloss.losses.links import get_link
 from skloss.ordinal._base import minimise, previous_start, public_scores
 from skloss.ordinal._engine import Engine, Model
 from skloss.ordinal._inputs import MODEL_CONSTRAINTS, read_sample
+from skloss.ordinal._limits import LARGEST_HESSIAN
 from skloss.ordinal._newton import newton
 from skloss.ordinal._ordering import Observed, solution_of
 from skloss.ordinal._predictions import OrdinalPredictionsMixin
@@ -76,7 +77,7 @@ class ProportionalOddsClassifier(
     covariance_ : ndarray of shape (n_classes - 1 + n_features,) * 2
         Inverse of the second derivatives of the negative log-likelihood (plus
         penalty): the covariance of the maximum likelihood estimates of intercepts and
-        weights. Zero for constant features.
+        weights. Zero for constant features; None with more than 4000 parameters.
     n_iter_ : int
         Number of Newton steps, at least 1.
     objective_ : float
@@ -197,11 +198,16 @@ class ProportionalOddsClassifier(
                 public=lambda x: _common(public_scores(engine, x)),
             )
             self.log_likelihood_ = -sample.total * solution.point.row_loss
-            H = ordering.hessian
-            if not get_link(self.link).log_concave:
-                H = _numeric_hessian(solution.problem, solution.x)
-            self.covariance_ = _covariance(H * sample.total, engine)
+            self.covariance_ = self._covariance(engine, ordering, solution, sample)
         return self
+
+    def _covariance(self, engine, ordering, solution, sample):
+        H = ordering.hessian
+        if not isinstance(H, np.ndarray):  # of too many parameters
+            return None
+        if not get_link(self.link).log_concave:
+            H = _numeric_hessian(solution.problem, solution.x)
+        return _covariance(H * sample.total, engine)
 
     def summary(self, *, level=0.95):
         """Tabulate estimates, standard errors and tests.
@@ -227,6 +233,11 @@ class ProportionalOddsClassifier(
             raise ValueError(
                 f"summary() describes maximum likelihood; this fit has alpha="
                 f"{self.alpha}. Fit with alpha=0."
+            )
+        if self.covariance_ is None:
+            raise ValueError(
+                "summary() needs covariance_, which a fit of more than "
+                f"{LARGEST_HESSIAN} parameters does not hold."
             )
         features = getattr(self, "feature_names_in_", None)
         if features is None:
