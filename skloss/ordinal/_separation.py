@@ -17,7 +17,8 @@ from skloss.ordinal._steps import newton_step
 __all__ = ["is_receding", "may_recede", "recedes"]
 
 _LARGE = 0.1  # change of a score by a Newton step at a converged point
-_FLAT = 1e-6  # smallest curvature, as a share of the largest, that rouses no suspicion
+_SUSPECT = 0.02  # the same, that rouses suspicion: some tails are short
+_FLAT = 1e-4  # smallest curvature, as a share of the largest, that rouses no suspicion
 _VANISHED = 1e-290  # curvature of which no root can be inverted
 _LARGEST_PROGRAMME = 2e7  # numbers in its matrix
 _GAIN = 1e-6  # mean gain of the scores that is no rounding
@@ -69,7 +70,7 @@ def may_recede(problem, Q, step):
     -------
     bool
     """
-    if np.abs(problem.scores(step)).max() > _LARGE:
+    if np.abs(problem.scores(step)).max() > _SUSPECT:
         return True
     if not isinstance(Q, np.ndarray):
         return False
