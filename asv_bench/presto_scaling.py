@@ -83,7 +83,7 @@ class _Steps:
         model = PrestoClassifier(structure=structure)
         sample = read_sample(model, X, y, None)
         engine = model._engine(sample, model._model(X.shape[1], l1_ratio=1.0))
-        self.rows = engine.rows.Z
+        self.rows = engine.rows.Z[:, : engine.rows.n_rows]
         start, _ = engine.unpenalized(tol=1e-6)
         self.point = engine.problem(0.01).at(start)
         self.every = np.arange(len(start))
@@ -113,7 +113,7 @@ class NewtonStep:
 
     def track_ratio_to_gram(self, structure, data):
         """One product of the rows with themselves, which BLAS does as syrk."""
-        return ratio(self.steps.take, lambda: self.rows.T @ self.rows, repeat=7)
+        return ratio(self.steps.take, lambda: self.rows @ self.rows.T, repeat=7)
 
     def track_ratio_to_sum(self, structure, data):
         """A sum reads the rows once and does nothing else: the memory's speed."""

@@ -1,5 +1,6 @@
 """Second derivatives in the unknowns, from those in the scores."""
 
+import functools
 from itertools import pairwise
 
 import numpy as np
@@ -55,14 +56,21 @@ def _shares(terms, left, right):
     Returns
     -------
     ndarray of shape (left.shape[1], right.shape[1], n_terms)
+        Not to be written.
     """
-    k = [term.k for term in terms]
-    other = [term.other for term in terms]
-    sign = np.array([term.sign for term in terms])
+    keys = tuple((term.k, term.other, term.sign) for term in terms)
+    return _factors(keys, left.tobytes(), right.tobytes(), len(left))
+
+
+@functools.lru_cache(maxsize=64)  # the same at every step of a fit
+def _factors(keys, left, right, m):
+    left, right = (np.frombuffer(T).reshape(m, -1) for T in (left, right))
+    k, other, sign = (np.array(part) for part in zip(*keys))
     shares = left[k, :, None] * right[other, None, :]
     swapped = left[other, :, None] * right[k, None, :]
-    apart = np.not_equal(k, other)[:, None, None]
-    return ((shares + apart * swapped) * sign[:, None, None]).transpose(1, 2, 0)
+    apart = (k != other)[:, None, None]
+    factors = (shares + apart * swapped) * sign[:, None, None]
+    return np.ascontiguousarray(factors.transpose(1, 2, 0))
 
 
 def _common_hessian(rows, terms, m, columns):
