@@ -7,6 +7,7 @@ dtype by :func:`compiled_for`. Nothing else in the package calls numba's decorat
 
 import contextlib
 import functools
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = [
 # Flags that reorder or fuse arithmetic but keep inf and nan meaningful. "nnan" and
 # "ninf" are left out on purpose: kernels must see the nan they are handed.
 _SAFE_FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+_PLAIN = (int, float, str, tuple, type, np.generic)  # what a name may be made of
 
 _KERNELS = []  # every kernel of the package, in the order of definition
 
@@ -62,6 +65,7 @@ def kernel(function=None, *, fastmath=False, inline="never", forceinline=False):
         raise ValueError(
             f"fastmath={fastmath!r}: kernels may use only {sorted(_SAFE_FASTMATH)}."
         )
+    _name_apart(function)
     compiled = njit(
         nogil=True,
         error_model="numpy",
@@ -179,6 +183,29 @@ def dispatched(stub):
     function.implementations = table
     function.supports = lambda instance: type(instance) in table
     return function
+
+
+def _name_apart(function):
+    """Give a function made by a factory a name that no other one has.
+
+    Compiled code is linked by name: the qualified name, the types of the arguments,
+    and a number that counts the functions of a process. Code from the disk brings the
+    number of the process that compiled it, so that only the name can keep functions
+    apart that are all called "compiled" by their factories.
+    """
+    if "<locals>" not in function.__qualname__:
+        return
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    cells = [getattr(value, "py_func", value) for value in cells]
+    made_of = "".join(
+        repr(value)
+        if isinstance(value, _PLAIN)
+        else getattr(value, "__qualname__", type(value).__name__)
+        for value in cells
+    )
+    line = function.__code__.co_firstlineno
+    tag = zlib.crc32(f"{line} {made_of}".encode())
+    function.__qualname__ += f"_{tag:08x}"
 
 
 def compiled_for(function):

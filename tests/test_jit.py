@@ -126,3 +126,20 @@ def test_compiled_kernels_are_counted():
     found = counts["skloss.losses._evaluation._values"]
     assert found.compiled + found.loaded == before
     assert not any(name.startswith("tests") for name in counts)
+
+
+def test_functions_of_factories_have_names_of_their_own():
+    """Or code from the disk might be linked with that of another function."""
+
+    def make(factor):
+        return kernel(lambda x: factor * x)
+
+    from skloss import _elementary
+
+    names = [
+        compiled.py_func.__qualname__
+        for name in _elementary.__all__
+        for compiled in getattr(_elementary, name).kernels.values()
+    ]
+    names += [make(factor).py_func.__qualname__ for factor in (2.0, 3.0)]
+    assert len(set(names)) == len(names)
