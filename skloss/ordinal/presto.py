@@ -55,8 +55,8 @@ class PrestoClassifier(BasePresto):
         the next ("fused", PRESTO); each threshold's own weights; one common vector of
         weights (proportional odds); a common vector and each threshold's departure
         from it.
-    family : {"cumulative", "stopping", "continuation", "adjacent"}, \
-            default="cumulative"
+    family : str, default="cumulative"
+        One of "cumulative", "stopping", "continuation" and "adjacent".
         Which probability a score is about: of ``y <= k``; of ``y = k`` given
         ``y >= k``; of ``y > k`` given ``y >= k``; of ``y = k`` against ``y = k + 1``
         (logit only). Only cumulative scores can cross.
