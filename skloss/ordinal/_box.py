@@ -9,14 +9,13 @@ from skloss.ordinal._limits import LARGEST_HESSIAN
 from skloss.ordinal._ordering import Observed, Solution, Train
 from skloss.penalties import L1, total
 from skloss.solvers._active_set import minimize_block
+from skloss.solvers._line_search import backtrack
 from skloss.solvers._result import Iteration, Recorder
 from skloss.solvers._working_set import grow, stationarity
 
 __all__ = ["Box", "ordering_of"]
 
 _PENALTY = L1(1.0)
-_ARMIJO = 1e-4
-_HALVINGS = 40
 # Of the gradient in the model: multipliers are read off what moves its minimiser.
 _EXACT = 1e-12
 _NEARLY = 1e-9
@@ -75,7 +74,7 @@ class Box(Observed):
             working = grow(working, point.x, distances)
             model = _Model(self, point, l1, working, nu)
             new, nu = model.minimise()
-            found = _search(point, new - point.x, l1, info.objective)
+            found = _step(point, new - point.x, l1, info.objective)
             stalled, point = found is None, found or point
         held, tilt = self.linear(nu)
         return Solution(
@@ -279,20 +278,15 @@ class _Model:
         return z - nu
 
 
-def _search(point, direction, l1, objective):
-    """Longest of the steps 1, 1/2, 1/4... that decreases the objective enough."""
-    loss_at, point_at = point.along(direction)
-    before = total(_PENALTY, point.x, l1)
+def _step(point, direction, l1, objective):
+    """Search along a direction; None if rounding hides every decrease."""
+
+    def penalty(x):
+        return total(_PENALTY, x, l1)
+
     promised = point.gradient @ direction
-    promised += total(_PENALTY, point.x + direction, l1) - before
-    slack = 1e-15 * abs(objective)
-    length = 1.0
-    for _ in range(_HALVINGS):
-        value = loss_at(length) + total(_PENALTY, point.x + length * direction, l1)
-        if value <= objective + _ARMIJO * length * min(promised, 0.0) + slack:
-            return point_at(length)
-        length /= 2
-    return None
+    promised += penalty(point.x + direction) - penalty(point.x)
+    return backtrack(point, direction, objective, min(promised, 0.0), penalty)[0]
 
 
 def _solve(Q, right):

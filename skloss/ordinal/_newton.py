@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from skloss.ordinal._separation import is_receding, may_recede
+from skloss.ordinal._separation import is_receding, may_recede, unpenalized
 from skloss.ordinal._steps import newton_step
+from skloss.solvers._line_search import backtrack
 from skloss.solvers._result import Iteration, Recorder, SolverResult
 
 __all__ = ["newton"]
-
-_ARMIJO = 1e-4
-_HALVINGS = 40
 
 
 def newton(problem, x0, *, tol, max_iter, callback=None):
@@ -53,13 +51,16 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
         H, gradient, _ = point.model(every, 0.0)
         if recorder.ends(info, stalled=stalled):
             break
-        moved = _search(point, newton_step(H, gradient))
+        step = newton_step(H, gradient)
+        moved, _ = backtrack(point, step, point.loss, min(gradient @ step, 0.0))
         stalled, point = moved is None, moved or point
     receding = False
     if recorder.status == "converged":
         # The last digits come at no cost, since the Hessian is there.
         step = newton_step(H, gradient)
-        receding = may_recede(problem, H, step) and is_receding(problem, every, step)
+        free = unpenalized(problem)
+        receding = free.size > 0 and may_recede(problem, H, step)
+        receding = receding and is_receding(problem, free, step)
         if not receding:
             polished = problem.at(point.x + step)
             better = np.abs(polished.gradient).max()
@@ -75,16 +76,3 @@ def newton(problem, x0, *, tol, max_iter, callback=None):
         history=recorder.history,
     )
     return result, H, receding
-
-
-def _search(point, step):
-    """Longest of the steps 1, 1/2, 1/4... that decreases the objective enough."""
-    loss_at, point_at = point.along(step)
-    promised = min(point.gradient @ step, 0.0)
-    slack = 1e-15 * abs(point.loss)
-    length = 1.0
-    for _ in range(_HALVINGS):
-        if loss_at(length) <= point.loss + _ARMIJO * length * promised + slack:
-            return point_at(length)
-        length /= 2
-    return None

@@ -167,8 +167,7 @@ class Train(Observed):
             if last or result.status in ("stopped", "max_iter"):
                 break
             family.barrier = max(family.barrier * self._FACTOR, self._LAST)
-        solution = dataclasses.replace(solution_of(result, problem), n_iter=n_iter)
-        return solution
+        return dataclasses.replace(solution_of(result, problem), n_iter=n_iter)
 
     def _again(self, alpha, solution, options):
         """Take a step at the last weight of the barrier."""

@@ -12,14 +12,13 @@ looks like it: where Newton's step still moves scores, or curvature is all but g
 import numpy as np
 from scipy.optimize import linprog
 
-from skloss.ordinal._steps import newton_step
+from skloss.ordinal._steps import VANISHED, newton_step
 
-__all__ = ["is_receding", "may_recede", "recedes"]
+__all__ = ["is_receding", "may_recede", "recedes", "unpenalized"]
 
 _LARGE = 0.1  # change of a score by a Newton step at a converged point
 _SUSPECT = 0.02  # the same, that rouses suspicion: some tails are short
 _FLAT = 1e-4  # smallest curvature, as a share of the largest, that rouses no suspicion
-_VANISHED = 1e-290  # curvature of which no root can be inverted
 _LARGEST_PROGRAMME = 2e7  # numbers in its matrix
 _GAIN = 1e-6  # mean gain of the scores that is no rounding
 
@@ -40,18 +39,38 @@ def recedes(problem, x, l1):
     -------
     bool
     """
-    free = l1 == 0
+    free = unpenalized(problem, l1)
+    if not free.size:
+        return False
+    Q, q, _ = problem.at(x).model(free, 0.0)
+    step = np.zeros(problem.size)
+    step[free] = newton_step(Q, q)
+    return may_recede(problem, Q, step) and is_receding(problem, free, step)
+
+
+def unpenalized(problem, l1=0.0):
+    """Coordinates in which the objective may have no minimum.
+
+    Parameters
+    ----------
+    problem : OrdinalProblem
+        Smooth part.
+    l1 : float or ndarray of shape (size,), default=0.0
+        Weights of the absolute values.
+
+    Returns
+    -------
+    ndarray of intp
+        Intercepts and unpenalised coefficients; empty if there are none of these.
+    """
+    free = np.full(problem.size, l1) == 0
     if problem.ridge is not None:
         free &= problem.ridge == 0
     free[: problem.m] = True
     free[problem.m :] &= np.tile(problem.used, problem.q)
     if not free[problem.m :].any():
-        return False
-    free = np.flatnonzero(free)
-    Q, q, _ = problem.at(x).model(free, 0.0)
-    step = np.zeros(problem.size)
-    step[free] = newton_step(Q, q)
-    return may_recede(problem, Q, step) and is_receding(problem, free, step)
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(free)
 
 
 def may_recede(problem, Q, step):
@@ -75,7 +94,7 @@ def may_recede(problem, Q, step):
     if not isinstance(Q, np.ndarray):
         return False
     diagonal = Q.diagonal()
-    if diagonal.min() <= _VANISHED:
+    if diagonal.min() <= VANISHED:
         return True
     unit = 1.0 / np.sqrt(diagonal)
     values = np.linalg.eigvalsh(Q * np.outer(unit, unit))

@@ -7,13 +7,12 @@ import numpy as np
 from skloss.penalties import get, piece, proximal_point, total
 from skloss.solvers._active_set import minimize_block
 from skloss.solvers._checks import check_offers, check_tol, indices, vector
+from skloss.solvers._line_search import backtrack
 from skloss.solvers._result import Iteration, Recorder
 from skloss.solvers._working_set import dual_reach, grow, stationarity
 
 __all__ = ["prox_newton"]
 
-_ARMIJO = 1e-4
-_HALVINGS = 40
 _MEMBERS = ("size", "penalty_weight", "gradient_scale", "at")
 _ALL_AT_ONCE = 50  # so few coordinates need no working set
 
@@ -173,13 +172,18 @@ class _Run:
             self.damping = 1e-3 if point.has_flat_rows() else 0.0
         while True:
             direction, decrease = self._direction(point, working, info)
-            new, length = self._search(point, direction, decrease, info.objective)
+            new, length = backtrack(
+                point, direction, info.objective, decrease, self._penalty
+            )
             if length == 1.0:
                 self.damping = self.damping / 10 if self.damping > 1e-12 else 0.0
             elif length < 0.1:
                 self.damping = max(10 * self.damping, 1e-3)
             if new is not None or self.damping >= 1e3 or decrease == 0.0:
                 return new
+
+    def _penalty(self, x):
+        return total(self.penalty, x, self.weight)
 
     def _direction(self, point, working, info):
         """Minimiser of model plus penalty, and the decrease it promises (< 0)."""
@@ -200,16 +204,3 @@ class _Run:
         direction = np.zeros(self.problem.size)
         direction[working] = back(step)
         return direction, min(promised, 0.0)
-
-    def _search(self, point, direction, decrease, objective):
-        """Longest of the steps 1, 1/2, 1/4... that decreases the objective enough."""
-        loss_at, point_at = point.along(direction)
-        slack = 1e-15 * abs(objective)  # rounding of the objective itself
-        length = 1.0
-        for _ in range(_HALVINGS):
-            penalty = total(self.penalty, point.x + length * direction, self.weight)
-            value = loss_at(length) + penalty
-            if value <= objective + _ARMIJO * length * decrease + slack:
-                return point_at(length), length
-            length /= 2
-        return None, length
