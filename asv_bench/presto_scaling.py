@@ -72,6 +72,22 @@ class Memory:
         return self.over_X(lambda: ProportionalOddsClassifier().fit(self.X, self.y))
 
 
+class FamilyMemory:
+    """The same with 10 classes and as many columns: there scores outgrow X."""
+
+    params = ("cumulative", "stopping", "adjacent")
+    param_names = ("family",)
+    timeout = 600
+    unit = "bytes/bytes of X"
+
+    def setup(self, family):
+        self.X, self.y = load("200000x10x10")
+
+    def track_fit(self, family):
+        model = PrestoClassifier(family=family)
+        return Ratio(peak_bytes(lambda: model.fit(self.X, self.y)), self.X.nbytes)
+
+
 class _Steps:
     """A fit stopped before its first Newton step, to take that step again and again.
 

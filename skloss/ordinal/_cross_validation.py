@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
-from skloss._linear_scores import score_rows
+from skloss._linear_scores import LinearScores, score_rows
 from skloss._parallel import one_blas_thread
 from skloss.ordinal._base import fitted_attributes, public_scores
 from skloss.ordinal._path import Path
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 FLOOR = 1e-12  # probability of what a model holds impossible, a class unseen included
+_SCORES_AT_ONCE = 1 << 16  # so few that memory is no matter
 
 
 def scorer_of(scoring):
@@ -221,26 +222,31 @@ class _Fold:
         """Mean log-likelihood of test rows, of all classes or of "rare or not"."""
         sample, test = self.sample, self.test
         X, codes, weights = sample.X[test], sample.codes[test], sample.weights[test]
-        rare = _rarest(sample)
-        out = np.empty(len(fits))
-        for a, fit in enumerate(fits):
-            P = self._probabilities(score_rows(X, fit, np.float64))
-            if scorer == "rare_log_loss":
-                hit = np.where(codes == rare, P[:, rare], 1.0 - P[:, rare])
+        rare = _rarest(sample) if scorer == "rare_log_loss" else None
+        at_once = max(1, _SCORES_AT_ONCE // max(1, len(test) * self.engine.m))
+        out = []
+        for start in range(0, len(fits), at_once):
+            P = self._probabilities(X, fits[start : start + at_once])
+            if rare is None:
+                hit = P[np.arange(len(codes)), :, codes]
             else:
-                hit = P[np.arange(len(codes)), codes]
-            out[a] = np.average(np.log(np.maximum(hit, FLOOR)), weights=weights)
-        return out
+                hit = np.where((codes == rare)[:, None], P[:, :, rare], 1 - P[:, :, rare])
+            logs = np.log(np.maximum(hit, FLOOR))
+            out.append(np.average(logs, axis=0, weights=weights))
+        return np.concatenate(out)
 
-    def _probabilities(self, g):
-        """Probabilities of all classes from scores of the seen ones."""
-        estimator = self.estimator
+    def _probabilities(self, X, fits):
+        """Probabilities (n, n_fits, K) of all classes, from scores of the seen ones."""
+        estimator, m = self.estimator, self.engine.m
+        coef, intercept = (np.concatenate(part) for part in list(zip(*fits))[:2])
+        stacked = LinearScores(coef, intercept, fits[0].center)
+        g = score_rows(X, stacked, np.float64).reshape(-1, m)
         P = class_probability_rows(g, **estimator._likelihood(), how=estimator.repair)
-        if not self.missing:
-            return P
-        full = np.full((len(P), len(self.sample.classes)), FLOOR)
-        full[:, self.seen] = P
-        return full
+        if self.missing:
+            full = np.full((len(P), len(self.sample.classes)), FLOOR)
+            full[:, self.seen] = P
+            P = full
+        return P.reshape(X.shape[0], len(fits), -1)
 
     def _by_scorer(self, fits, scorer):
         """Scores of estimators that predict as the path's fits do."""

@@ -35,12 +35,12 @@ def hessian(rows, terms, T, columns=None):
     if q == 1 and T.all():
         return _common_hessian(rows, terms, m, columns)
     grams = np.empty((len(terms), size, size))
-    for i, (_, _, lo, hi, _, weight) in enumerate(terms):
-        grams[i] = rows.gram(weight, lo, hi, columns)
+    for i, term in enumerate(terms):
+        grams[i] = rows.gram(term.weight, term.lo, term.hi, columns)
     own, P = np.eye(m), size - 1
     Q = np.empty((m + q * P, m + q * P))
-    Q[:m, :m] = np.tensordot(_shares(terms, own, own), grams[:, -1, -1], 1)
-    mixed = np.tensordot(_shares(terms, own, T), grams[:, -1, :-1], 1)  # (m, q, P)
+    Q[:m, :m] = _shares(terms, own, own) @ grams[:, -1, -1]
+    mixed = _shares(terms, own, T).reshape(m * q, -1) @ grams[:, -1, :-1]
     Q[:m, m:] = mixed.reshape(m, q * P)
     Q[m:, :m] = Q[:m, m:].T
     inner = np.ascontiguousarray(grams[:, :-1, :-1]).reshape(len(terms), P * P)
@@ -77,14 +77,16 @@ def _common_hessian(rows, terms, m, columns):
     """Hessian when all thresholds share their coefficients: one Gram matrix."""
     size = rows.n_columns if columns is None else len(columns)
     Q = np.zeros((m + size - 1, m + size - 1))
-    each, ranges = {}, {k: (lo, hi) for k, other, lo, hi, *_ in terms if k == other}
-    for k, other, lo, hi, sign, weight in terms:
-        Q[k, other] += sign * weight.sum()
+    each, ranges = {}, {t.k: (t.lo, t.hi) for t in terms if t.k == t.other}
+    for term in terms:
+        k, other = pair = term.k, term.other
+        signed = term.sign * term.weight
+        Q[k, other] += signed.sum()
         Q[other, k] = Q[k, other]
-        for threshold in {k, other}:
+        for threshold in set(pair):
             first, last = ranges[threshold]
             sums = each.setdefault(threshold, np.zeros(last - first))
-            sums[lo - first : hi - first] += sign * weight
+            sums[term.lo - first : term.hi - first] += signed
     total = np.zeros(rows.n_rows)
     cross = np.empty((m, rows.n_columns))
     for k, sums in each.items():
@@ -156,11 +158,12 @@ def _pair_weight(n, terms, left, right):
     """Second derivative of each row in two blocks' scores, and where it is not zero."""
     weight = np.zeros(n)
     first, last = n, 0
-    for k, other, lo, hi, sign, values in terms:
+    for term in terms:
+        k, other, lo, hi = term[:4]
         share = left[k] * right[other]
         if k != other:
             share += left[other] * right[k]
         if share:
-            weight[lo:hi] += share * sign * values
+            weight[lo:hi] += share * term.sign * term.weight
             first, last = min(first, lo), max(last, hi)
     return weight, min(first, last), last

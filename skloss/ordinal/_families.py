@@ -44,6 +44,26 @@ class Term(NamedTuple):
     weight: np.ndarray  # (hi - lo,), at least 0: the derivatives' absolute value
 
 
+class _Covariance(NamedTuple):
+    """A `Term` of adjacent categories: K (K - 1) / 2 of them are not held at once."""
+
+    k: int
+    other: int
+    lo: int
+    hi: int
+    weights: np.ndarray  # (n,), of the rows
+    below: np.ndarray  # (m, n): P(y <= k)
+
+    sign = 1.0
+
+    @property
+    def weight(self):
+        """Covariance of the indicators of "y <= k" and "y <= other", k being less."""
+        # Rounding may take sums of probabilities beyond 1.
+        above = np.maximum(1.0 - self.below[self.other], 0.0)
+        return self.weights * self.below[self.k] * above
+
+
 class _Family:
     """What the families share: where each threshold's scores lie.
 
@@ -363,10 +383,8 @@ class Adjacent(_Family):
             adjacent_derivatives(S, *self._rows(c), c, self.weights, first, below)
             for c in range(self.n_classes)
         )
-        n, weights = self.starts[-1], self.weights
-        above = np.maximum(1.0 - below, 0.0)  # rounding may take sums beyond 1
         terms = [
-            Term(j, k, 0, n, 1.0, weights * below[j] * above[k])
+            _Covariance(j, k, 0, self.starts[-1], self.weights, below)
             for k in range(self.m)
             for j in range(k + 1)
         ]

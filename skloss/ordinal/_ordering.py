@@ -91,7 +91,7 @@ class Observed:
             return solution
         options = {"tol": 1e-4 * tol, "max_iter": 1, "warm": solution}
         better = self._again(alpha, solution, options)
-        if not better.kkt_violation < solution.kkt_violation:
+        if not better.kkt_violation < 0.5 * solution.kkt_violation:
             return solution
         n_iter = solution.n_iter + better.n_iter
         return dataclasses.replace(better, n_iter=n_iter, status=solution.status)

@@ -213,16 +213,21 @@ class OrdinalPoint:
         """Prepare the line search: value and new point at any step length."""
         problem = self.problem
         self.forget()  # the model has been made
-        moved = problem.scores(direction)
-
-        def loss_at(length):
-            value = problem.family.value(self.scores + length * moved)
-            return value + problem.smooth_extra(self.x + length * direction)
+        moved, full = problem.scores(direction), {}
 
         def point_at(length):
-            return OrdinalPoint(
-                problem, self.x + length * direction, self.scores + length * moved
-            )
+            if length in full:
+                return full[length]
+            scores = self.scores + length * moved
+            return OrdinalPoint(problem, self.x + length * direction, scores)
+
+        def loss_at(length):
+            if length == 1.0:  # nearly always accepted: look at all of it at once
+                full[length] = point_at(length)
+                return full[length].loss
+            full.clear()
+            value = problem.family.value(self.scores + length * moved)
+            return value + problem.smooth_extra(self.x + length * direction)
 
         return loss_at, point_at
 

@@ -46,9 +46,10 @@ class WideModel:
         loads = np.hstack([np.eye(problem.m), np.repeat(T, problem.p, axis=1)])
         loads = loads[:, self.working]
         total = np.zeros(self.working.size)
-        for k, other, _, _, sign, weight in self.terms:
-            twice = 1.0 if k == other else 2.0
-            total += twice * sign * weight.sum() * loads[k] * loads[other]
+        for term in self.terms:
+            twice = 1.0 if term.k == term.other else 2.0
+            curvature = twice * term.sign * term.weight.sum()
+            total += curvature * loads[term.k] * loads[term.other]
         return np.maximum(total, 1e-12)
 
     def product(self, v):
@@ -58,11 +59,13 @@ class WideModel:
         step[self.working] = v
         moved = problem.scores(step)
         pushed = np.zeros_like(moved)
-        for k, other, lo, hi, sign, weight in self.terms:
+        for term in self.terms:
+            k, other, lo, hi = term[:4]
+            signed = term.sign * term.weight
             own, there = (family.segment(moved, t, lo, hi) for t in (k, other))
-            family.segment(pushed, k, lo, hi)[:] += sign * weight * there
+            family.segment(pushed, k, lo, hi)[:] += signed * there
             if k != other:
-                family.segment(pushed, other, lo, hi)[:] += sign * weight * own
+                family.segment(pushed, other, lo, hi)[:] += signed * own
         return problem.back(pushed)[self.working] + self.extra * v
 
     def solve(self, target):

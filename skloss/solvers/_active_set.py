@@ -37,13 +37,6 @@ def _sweep(penalty, Q, q, x, weight):
                 q[i] += step * row[i]
 
 
-@kernel
-def _pieces(penalty, x, weight, lower, upper, slope, curvature):
-    """Write the quadratic piece of the penalty around each coefficient."""
-    for j in range(x.size):
-        lower[j], upper[j], slope[j], curvature[j] = piece(penalty, x[j], weight[j])
-
-
 def minimize_block(penalty, Q, c, x, weight, tol, max_passes=_MAX_PASSES):
     """Minimise ``x @ Q @ x / 2 - c @ x + sum(weight * penalty(x))`` in place.
 
@@ -109,51 +102,149 @@ def _sweeps_per_newton(x):
 
 
 def _newton(penalty, Q, q, x, weight):
-    """Newton steps on the smooth piece around `x`, stopping what reaches its end.
+    """Newton steps on the smooth piece around `x`, stopping what reaches its end."""
+    active, *piece_of = _active_piece(penalty, Q, q, x, weight)
+    if active.size == 0:
+        return
+    factor = _factor(piece_of[0])
+    if factor is not None:
+        _follow(factor.T, *piece_of[1:], _MAX_DROPS)
+        x[active] = piece_of[1]
+
+
+@kernel
+def _active_piece(penalty, Q, q, x, weight):
+    """Quadratic piece of the objective around `x`, in the coordinates that may move.
+
+    Returns
+    -------
+    active : ndarray of shape (a,), intp
+        These coordinates.
+    H : ndarray of shape (a, a)
+        Second derivatives.
+    at, gradient, lower, upper : ndarray of shape (a,)
+        Where they are, first derivatives, and the ends of the piece.
+    """
+    k = x.size
+    active = np.empty(k, np.intp)
+    gradient, lower, upper, curvature = np.empty((4, k))
+    a = 0
+    for j in range(k):
+        low, high, slope, bend = piece(penalty, x[j], weight[j])
+        # Where a penalty is concave its quadratic piece has no minimum to step to.
+        if low < high and bend >= 0.0 and Q[j, j] > 0.0:
+            active[a], lower[a], upper[a], curvature[a] = j, low, high, bend
+            gradient[a] = q[j] + slope
+            a += 1
+    active = active[:a]
+    H = np.empty((a, a))
+    for i in range(a):
+        row = Q[active[i]]
+        for j in range(a):
+            H[i, j] = row[active[j]]
+        H[i, i] += curvature[i]
+    return active, H, x[active], gradient[:a], lower[:a], upper[:a]
+
+
+@kernel
+def _follow(U, at, gradient, lower, upper, max_drops):
+    """Step towards the minimum, stopping coordinates at the ends of their pieces.
 
     The matrix is factored once. That the coefficients stopped so far do not move is a
     few linear conditions on the step, met through their Schur complement.
+
+    Parameters
+    ----------
+    U : ndarray of shape (a, a)
+        Upper Cholesky factor.
+    at, gradient, lower, upper : ndarray of shape (a,)
+        See `_active_piece`; the first two are overwritten.
+    max_drops : int
+        Largest number of coordinates stopped.
     """
-    lower, upper, slope, curvature = np.empty((4, x.size))
-    _pieces(penalty, x, weight, lower, upper, slope, curvature)
-    # Where a penalty is concave its quadratic piece has no minimum to step to.
-    active = np.flatnonzero((lower < upper) & (curvature >= 0) & (Q.diagonal() > 0))
-    H = Q[np.ix_(active, active)]
-    H[np.diag_indices(active.size)] += curvature[active]
-    factor = _factor(H)
-    if factor is None or active.size == 0:
-        return
-    at, gradient = x[active], q[active] + slope[active]
-    lower, upper = lower[active], upper[active]
-    stopped = []
-    columns = np.empty((active.size, _MAX_DROPS), order="F")  # of the inverse
-    for _ in range(_MAX_DROPS):
-        step = lapack.dpotrs(factor, -gradient, lower=1)[0]
-        if stopped:
-            V = columns[:, : len(stopped)]
-            _, force, failed = lapack.dposv(V[stopped], step[stopped])
-            if failed:
-                break
-            step -= V @ force
-            step[stopped] = 0.0
-        if not np.isfinite(step).all():
+    a = at.size
+    columns, stopped = np.empty((max_drops, a)), np.empty(max_drops, np.intp)
+    force, step = np.empty(max_drops), np.empty(a)
+    for n_stopped in range(max_drops):
+        step[:] = -gradient
+        _solve(U, step)
+        if not _hold(columns, stopped, n_stopped, force, step):
             break
-        end = np.where(step > 0, upper, lower)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reach = np.where(step == 0, np.inf, (end - at) / step)
-        first = int(np.argmin(reach))
-        length = min(1.0, reach[first])
-        moved = length * step
-        at += moved
-        if length == 1.0:
+        length, first = 1.0, -1
+        for j in range(a):
+            end = upper[j] if step[j] > 0.0 else lower[j]
+            if step[j] != 0.0 and (end - at[j]) / step[j] < length:
+                length, first = (end - at[j]) / step[j], j
+        for j in range(a):
+            moved = at[j] + length * step[j]
+            at[j] = min(max(moved, lower[j]), upper[j])
+            gradient[j] -= length * gradient[j]
+        if first < 0:
             break
-        at[first] = end[first]
-        gradient += H @ moved
-        unit = np.zeros(active.size)
-        unit[first] = 1.0
-        columns[:, len(stopped)] = lapack.dpotrs(factor, unit, lower=1)[0]
-        stopped.append(first)
-    x[active] = np.clip(at, lower, upper)
+        at[first] = upper[first] if step[first] > 0.0 else lower[first]
+        for i in range(n_stopped):
+            gradient[stopped[i]] -= length * force[i]
+        stopped[n_stopped] = first
+        columns[n_stopped] = 0.0
+        columns[n_stopped, first] = 1.0
+        _solve(U, columns[n_stopped])
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _solve(U, b):
+    """Overwrite `b` with the solution of ``U.T @ U @ x = b``."""
+    for j in range(b.size):
+        b[j] /= U[j, j]
+        rest, row, value = b[j + 1 :], U[j, j + 1 :], b[j]
+        for i in range(rest.size):
+            rest[i] -= value * row[i]
+    for j in range(b.size - 1, -1, -1):
+        rest, row, total = b[j + 1 :], U[j, j + 1 :], 0.0
+        for i in range(rest.size):
+            total += row[i] * rest[i]
+        b[j] = (b[j] - total) / U[j, j]
+
+
+@kernel
+def _hold(columns, stopped, n_stopped, force, step):
+    """Correct a step so that some coordinates do not move; False without success.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (max_drops, a)
+        First `n_stopped` rows: the inverse's columns of these coordinates.
+    stopped : ndarray of shape (max_drops,), intp
+        The coordinates.
+    n_stopped : int
+        How many.
+    force : ndarray of shape (max_drops,)
+        Overwritten by the multipliers.
+    step : ndarray of shape (a,)
+        Overwritten by the corrected step.
+    """
+    S = np.empty((n_stopped, n_stopped))
+    for i in range(n_stopped):
+        force[i] = step[stopped[i]]
+        for j in range(n_stopped):
+            S[i, j] = columns[j, stopped[i]]
+    for j in range(n_stopped):  # elimination; S is positive definite
+        if not S[j, j] > 0.0:
+            return False
+        for i in range(j + 1, n_stopped):
+            ratio = S[i, j] / S[j, j]
+            for l in range(j + 1, n_stopped):
+                S[i, l] -= ratio * S[j, l]
+            force[i] -= ratio * force[j]
+    for j in range(n_stopped - 1, -1, -1):
+        for l in range(j + 1, n_stopped):
+            force[j] -= S[j, l] * force[l]
+        force[j] /= S[j, j]
+    for i in range(n_stopped):
+        for j in range(step.size):
+            step[j] -= force[i] * columns[i, j]
+    for i in range(n_stopped):
+        step[stopped[i]] = 0.0
+    return np.isfinite(step).all()
 
 
 def has_negative_curvature(Q, slack):
