@@ -230,7 +230,8 @@ class _Fold:
             if rare is None:
                 hit = P[np.arange(len(codes)), :, codes]
             else:
-                hit = np.where((codes == rare)[:, None], P[:, :, rare], 1 - P[:, :, rare])
+                p = P[:, :, rare]
+                hit = np.where((codes == rare)[:, None], p, 1.0 - p)
             logs = np.log(np.maximum(hit, FLOOR))
             out.append(np.average(logs, axis=0, weights=weights))
         return np.concatenate(out)

@@ -7,7 +7,7 @@ from skloss._jit import kernel
 from skloss.losses.links import get_link, log_cdf, log_survival
 from skloss.losses.ordinal_passes import class_probabilities, survivals
 from skloss.ordinal._links import mirrored
-from skloss.ordinal._repair import repair
+from skloss.ordinal._repair import crossing_rows, repair
 
 __all__ = [
     "class_log_probabilities",
@@ -81,7 +81,11 @@ def class_probability_rows(g, *, family, link, reverse, how):
         signed = signed_rows(g, link=link, reverse=reverse)
         if signed.min(initial=0.0) >= 0.0:
             return signed
-        survival = cumulative_rows(g, family=family, link=link, reverse=reverse)
+        crossed = crossing_rows(signed)
+        survival = np.zeros_like(g)  # in other rows nobody looks at it
+        survival[crossed] = cumulative_rows(
+            g[crossed], family=family, link=link, reverse=reverse
+        )
         return repair(signed, survival, how)
     P = np.exp(class_log_probabilities(g, family=family, link=link, reverse=reverse))
     return P / P.sum(axis=1, keepdims=True)

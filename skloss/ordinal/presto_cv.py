@@ -25,7 +25,12 @@ from skloss.ordinal._cross_validation import (
     stratified_folds,
     weighted_splits,
 )
-from skloss.ordinal._inputs import MODEL_CONSTRAINTS, check_ratios, read_sample
+from skloss.ordinal._inputs import (
+    MODEL_CONSTRAINTS,
+    check_alphas,
+    check_ratios,
+    read_sample,
+)
 from skloss.ordinal._path import Path, public_path
 
 __all__ = ["PrestoClassifierCV"]
@@ -297,13 +302,7 @@ class PrestoClassifierCV(BasePresto):
             sample = read_sample(self, X, y, sample_weight)
             scorer = scorer_of(self.scoring)
             splits = self._splits(sample, groups)
-            # Their copies of X are let go before folds make theirs.
-            grids = [
-                (path.engine.model.l1_ratio, path.alphas)
-                for path in self._paths(
-                    sample, check_ratios(self.l1_ratio), self.alphas
-                )
-            ]
+            grids = self._grids(sample)
             scores = fold_scores(self, sample, splits, grids, scorer, self.n_jobs)
             ratio, alphas = self._choose(grids, scores)
             (path,) = self._paths(sample, [ratio], alphas)
@@ -319,6 +318,16 @@ class PrestoClassifierCV(BasePresto):
         y = sample.codes
         splitter = check_cv(cv, y, classifier=True)
         return weighted_splits(splitter.split(sample.X, y, groups), sample.weights)
+
+    def _grids(self, sample):
+        """Ratios of the penalties, each with its strengths."""
+        ratios = check_ratios(self.l1_ratio)
+        if np.ndim(self.alphas):
+            self._model(sample.X.shape[1])  # which refuses what does not fit X
+            return [(ratio, check_alphas(self.alphas)) for ratio in ratios]
+        # Only strengths are kept: their copy of X is let go before folds make theirs.
+        paths = self._paths(sample, ratios, self.alphas)
+        return [(path.engine.model.l1_ratio, path.alphas) for path in paths]
 
     def _paths(self, sample, ratios, alphas):
         """Yield engine, start and strengths for each ratio of the penalties."""

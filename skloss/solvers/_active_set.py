@@ -232,12 +232,12 @@ def _hold(columns, stopped, n_stopped, force, step):
             return False
         for i in range(j + 1, n_stopped):
             ratio = S[i, j] / S[j, j]
-            for l in range(j + 1, n_stopped):
-                S[i, l] -= ratio * S[j, l]
+            for other in range(j + 1, n_stopped):
+                S[i, other] -= ratio * S[j, other]
             force[i] -= ratio * force[j]
     for j in range(n_stopped - 1, -1, -1):
-        for l in range(j + 1, n_stopped):
-            force[j] -= S[j, l] * force[l]
+        for i in range(j + 1, n_stopped):
+            force[j] -= S[j, i] * force[i]
         force[j] /= S[j, j]
     for i in range(n_stopped):
         for j in range(step.size):
