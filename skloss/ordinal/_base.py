@@ -28,6 +28,7 @@ from skloss.ordinal._repair import crossing_rows
 __all__ = [
     "SEPARATED",
     "BasePresto",
+    "better_start",
     "fitted_attributes",
     "keep_certificate",
     "minimise",
@@ -194,20 +195,32 @@ def keep_certificate(estimator, ordering, alpha, solution):
     estimator.kkt_violation_ = float(solution.kkt_violation)
 
 
-def previous_start(estimator, engine, classes, x):
-    """Unknowns of the last fit where a warm start can use them, else `x`."""
+def previous_start(estimator, engine, classes):
+    """Unknowns of the last fit; None where a warm start cannot use them."""
     if not (estimator.warm_start and hasattr(estimator, "coef_")):
-        return x
+        return None
     same = np.array_equal(estimator.classes_, classes)
     rows = engine.m if engine.model.structure != "parallel" else len(estimator.coef_)
     if not same or estimator.coef_.shape != (rows, engine.p):
-        return x
+        return None
     scores = fitted_scores(estimator)
     shift = engine.scaling.center - scores.center
     at_center = scores.intercept + scores.coef @ shift
     coef = np.broadcast_to(scores.coef, (engine.m, engine.p))
-    old = engine.inside(coef, at_center)
-    return old if engine.is_feasible(old) else x
+    return engine.inside(coef, at_center)
+
+
+def better_start(engine, alpha, old, cold):
+    """Return the last fit's unknowns if they are the better start.
+
+    On other data, a column in other units say, they may be far worse than none: rows
+    that are all but certain have no curvature to lead back.
+    """
+    if old is None:
+        return cold
+    with np.errstate(over="ignore", invalid="ignore"):  # such a start is not taken
+        better = engine.objective(alpha, old) <= engine.objective(alpha, cold)
+    return old if better else cold
 
 
 def warn_of_trouble(estimator, solution, separated):

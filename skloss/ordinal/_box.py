@@ -166,16 +166,28 @@ class Box(Observed):
         engine = self.engine
         m, x = engine.m, x.copy()
         changes = x[m:].reshape(engine.q, engine.p)
+        rounding = self._rounding(x)
         for k, (block, sign) in enumerate(zip(self.blocks, self.signs)):
             change = changes[block].copy()
             reach = np.abs(change) @ self.half
             shift = sign * (change @ self.middle)
-            room = max(x[k + 1] - x[k] + shift, 0.0) * (1 - 1e-10)
+            room = (x[k + 1] - x[k] + shift) * (1 - 1e-10) - rounding[k]
+            room = max(room, 0.0)
             if reach > room:
                 shrink = room / reach
                 x[k + 1 : m] += (1 - shrink) * shift
                 changes[block] = shrink * change
         return x
+
+    def _rounding(self, x):
+        """Bound what rounding does to the distance of neighbours' scores (m - 1,).
+
+        With columns that nearly cancel, scores are small sums of large numbers.
+        """
+        B = self.engine.problem(0.0).weights_of(x)[:, :-1]
+        terms = np.abs(B) @ (np.abs(self.middle) + self.half)
+        eps = np.finfo(np.float64).eps
+        return (self.engine.p + 2) * eps * (terms[1:] + terms[:-1])
 
 
 class _Model:

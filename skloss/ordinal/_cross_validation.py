@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
@@ -259,11 +259,33 @@ class _Fold:
         keywords = {}
         if sample.given is not None and _takes_weights(scorer):
             keywords["sample_weight"] = sample.given[test]
+        judged = model
+        if self.missing:
+            judged = _WithMissing(model, sample.classes, self.seen)
         out = np.empty(len(fits))
         for a, fit in enumerate(fits):
             vars(model).update(fitted_attributes(fit, model._dtype(X)))
-            out[a] = scorer(model, X, y, **keywords)
+            out[a] = scorer(judged, X, y, **keywords)
         return out
+
+
+class _WithMissing(ClassifierMixin, BaseEstimator):
+    """A fitted model of some classes, as one of all classes."""
+
+    def __init__(self, model, classes, seen):
+        self.model, self.classes, self.seen = model, classes, seen
+        self.classes_ = classes
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        return self.model.predict(X)
+
+    def predict_proba(self, X):
+        P = np.full((X.shape[0], len(self.classes)), FLOOR)
+        P[:, self.seen] = self.model.predict_proba(X)
+        return P
 
 
 def _base_among(base, seen):

@@ -215,7 +215,8 @@ class Engine:
             coef, at_center = -coef, -at_center
         return self.problem(0.0).unknowns_of(self.scaling.inside(coef, at_center))
 
-    def is_feasible(self, x):
-        """Whether every row's class has positive probability."""
-        scores = self.problem(0.0).scores(x)
-        return bool(np.isfinite(self.family.value(scores)))
+    def objective(self, alpha, x):
+        """Objective of unknowns; infinite or nan where a row is impossible."""
+        problem = self.problem(alpha)
+        loss = self.family.value(problem.scores(x)) + problem.smooth_extra(x)
+        return float(loss + self.l1(alpha) @ np.abs(x))

@@ -51,5 +51,5 @@ def subsample_start(engine, alpha, x):
         rows, family, engine.structure, engine.used, ridge=full.ridge
     )
     result = engine.solve(problem, engine.l1(alpha), x, tol=_TOL, max_iter=20)
-    better = result.converged and engine.is_feasible(result.x)
+    better = result.converged and np.isfinite(engine.objective(0.0, result.x))
     return result.x if better else x

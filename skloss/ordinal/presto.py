@@ -9,6 +9,7 @@ from skloss._parallel import one_blas_thread
 from skloss._refit import unchanged_if_it_fails
 from skloss.ordinal._base import (
     BasePresto,
+    better_start,
     minimise,
     previous_start,
     public_scores,
@@ -261,7 +262,8 @@ class PrestoClassifier(BasePresto):
             model = self._model(sample.X.shape[1], l1_ratio=float(self.l1_ratio))
             engine = self._engine(sample, model)
             start, self.alpha_max_ = engine.unpenalized(tol=self.tol)
-            start = previous_start(self, engine, sample.classes, start)
+            old = previous_start(self, engine, sample.classes)
+            start = better_start(engine, self.alpha, old, start)
             minimise(
                 self,
                 sample,

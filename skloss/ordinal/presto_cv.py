@@ -28,6 +28,7 @@ from skloss.ordinal._cross_validation import (
 from skloss.ordinal._inputs import (
     MODEL_CONSTRAINTS,
     check_alphas,
+    check_base,
     check_ratios,
     read_sample,
 )
@@ -324,6 +325,7 @@ class PrestoClassifierCV(BasePresto):
         ratios = check_ratios(self.l1_ratio)
         if np.ndim(self.alphas):
             self._model(sample.X.shape[1])  # which refuses what does not fit X
+            check_base(self.base, len(sample.classes) - 1)
             return [(ratio, check_alphas(self.alphas)) for ratio in ratios]
         # Only strengths are kept: their copy of X is let go before folds make theirs.
         paths = self._paths(sample, ratios, self.alphas)

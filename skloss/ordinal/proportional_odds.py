@@ -12,7 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from skloss._parallel import one_blas_thread
 from skloss._refit import unchanged_if_it_fails
 from skloss.losses.links import get_link
-from skloss.ordinal._base import minimise, previous_start, public_scores
+from skloss.ordinal._base import (
+    better_start,
+    minimise,
+    previous_start,
+    public_scores,
+)
 from skloss.ordinal._engine import Engine, Model
 from skloss.ordinal._inputs import MODEL_CONSTRAINTS, read_sample
 from skloss.ordinal._limits import LARGEST_HESSIAN
@@ -183,9 +188,10 @@ class ProportionalOddsClassifier(
             )
             n_classes = len(sample.classes)
             engine = Engine(sample.X, sample.codes, sample.weights, n_classes, model)
-            start = previous_start(self, engine, sample.classes, None)
-            if start is None:
-                start = subsample_start(engine, self.alpha, engine.null())
+            old = previous_start(self, engine, sample.classes)
+            start = better_start(engine, self.alpha, old, engine.null())
+            if start is not old:
+                start = subsample_start(engine, self.alpha, start)
             ordering = _Smooth(engine)
             solution = minimise(
                 self,

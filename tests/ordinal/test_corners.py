@@ -1,7 +1,10 @@
 """Corners where something once went wrong."""
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from skloss.ordinal import PrestoClassifier, ProportionalOddsClassifier
 
@@ -94,3 +97,20 @@ def test_too_many_parameters_for_a_covariance():
     model = ProportionalOddsClassifier(alpha=0.1).fit(X, np.arange(100) % 4)
     assert model.covariance_ is None
     assert model.kkt_violation_ <= 1e-8
+
+
+@pytest.mark.parametrize("seed", [3, 14, 21, 30])
+def test_boxes_hold_where_columns_nearly_cancel(seed):
+    rng = np.random.default_rng(seed)
+    X = np.repeat(rng.standard_normal((200, 1)), 4, 1)
+    X += 1e-7 * rng.standard_normal((200, 4))
+    scores = np.tanh(X) @ rng.standard_normal(4) + rng.logistic(size=200)
+    y = np.digitize(scores, [-2, -0.5, 0.5, 2])
+    model = PrestoClassifier(
+        ordering="box", alpha=0.01, l1_ratio=0.5, base_penalty=0, repair="raise"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    assert model.n_crossings_ == 0
+    assert model.predict_proba(X).min() >= 0

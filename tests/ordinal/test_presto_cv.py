@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.callback import ScoringMonitor
-from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
+from sklearn.metrics import (
+    accuracy_score,
+    get_scorer,
+    log_loss,
+    make_scorer,
+    roc_auc_score,
+)
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -492,3 +498,22 @@ def test_callbacks_see_every_strength(data):
         for a in search.alphas_
     ]
     np.testing.assert_allclose([r["neg_log_loss"] for r in rows], expected, 1e-4)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr", "accuracy"])
+def test_scorers_meet_a_class_that_a_fold_has_not_seen(scoring):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 4))
+    y = np.digitize(X @ [1, -0.5, 0, 0] + rng.logistic(size=120), [-1, 0.5, 2.2])
+    train, test = np.flatnonzero(y != 3)[:70], np.arange(80, 120)
+    model = PrestoClassifierCV(alphas=[0.1, 0.01], cv=[(train, test)], scoring=scoring)
+    with pytest.warns(UserWarning, match="no training row of class"):
+        model.fit(X, y)
+    alone = PrestoClassifier(0.1).fit(X[train], y[train])
+    P = np.column_stack([alone.predict_proba(X[test]), np.full(40, 1e-12)])
+    expected = {
+        "neg_log_loss": -log_loss(y[test], P, labels=range(4)),
+        "roc_auc_ovr": roc_auc_score(y[test], P, multi_class="ovr", labels=range(4)),
+        "accuracy": np.mean(P.argmax(axis=1) == y[test]),
+    }[scoring]
+    assert model.scores_path_[0, 0] == pytest.approx(expected, rel=1e-6)

@@ -87,6 +87,19 @@ def test_warm_start_gives_the_same_answer_sooner(data, name):
     assert again.n_iter_ == 1
 
 
+@pytest.mark.parametrize("name", ["presto", "stopping", "adjacent", "odds"])
+@pytest.mark.parametrize(("factor", "offset"), [(1.8, 32.0), (1.0, 273.15), (1e5, 0.0)])
+def test_warm_start_survives_a_change_of_units(name, factor, offset):
+    rng = np.random.default_rng(1)
+    X = np.column_stack([rng.normal(20, 8, 300), rng.standard_normal(300)])
+    y = np.digitize(0.2 * (X[:, 0] - 20) + rng.logistic(size=300), [-1, 1, 2.5])
+    converted = X * [factor, 1.0] + [offset, 0.0]
+    model = clone(ESTIMATORS[name]).set_params(warm_start=True)
+    cold = clone(model).fit(converted, y)
+    model.fit(X, y).fit(converted, y)
+    assert model.objective_ == pytest.approx(cold.objective_, rel=1e-8)
+
+
 @pytest.mark.parametrize("name", ["presto", "box", "stopping", "odds"])
 @pytest.mark.parametrize(
     "change",
