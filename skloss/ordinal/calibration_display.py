@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from skloss._panels import log_ticks, one_panel, shortened
 from skloss._plots import name_of, pyplot
 from skloss._validation import check_weights
-from skloss.ordinal._panels import log_ticks, one_panel, shortened
 from skloss.ordinal.metrics import calibration_bins
 
 __all__ = ["RareCalibrationDisplay"]

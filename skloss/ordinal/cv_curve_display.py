@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skloss._panels import alpha_axis, label_ends, one_panel
 from skloss._plots import name_of, pyplot
-from skloss.ordinal._panels import alpha_axis, label_ends, one_panel
 
 __all__ = ["CVCurveDisplay"]
 

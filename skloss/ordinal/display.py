@@ -3,27 +3,27 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skloss._plots import pyplot
-from skloss.ordinal._display_inputs import (
+from skloss._display_inputs import (
     check_names,
     check_scale,
     feature_spread,
     first_of,
-    threshold_names,
     weight_label,
 )
-from skloss.ordinal._panels import (
+from skloss._panels import (
     alpha_axis,
+    curve_styles,
     label_ends,
     mark_alpha,
     panels_for,
     shortened,
 )
+from skloss._plots import pyplot
+from skloss.ordinal._display_inputs import (
+    threshold_names,
+)
 
 __all__ = ["PrestoPathDisplay"]
-
-# Features without a label of their own.
-_BACKGROUND = "0.75"
 
 
 class PrestoPathDisplay:
@@ -254,7 +254,7 @@ class PrestoPathDisplay:
         self.axes_, self.figure_ = panels.axes, panels.figure
         largest = np.abs(coefs).max(axis=(0, 1))
         named = first_of(np.argsort(-largest, kind="stable"), max_labels, largest > 0)
-        styles = _styles_of(named, np.flatnonzero(largest))
+        styles = curve_styles(named, np.flatnonzero(largest))
         self.lines_, self.alpha_lines_ = [], []
         for k, panel in enumerate(self.axes_):
             panel.axhline(0, color="0.6", lw=0.8, zorder=0)
@@ -309,25 +309,6 @@ def _checked_path(alphas, coefs):
             f"n_alphas = {len(alphas)}; got {coefs.shape}."
         )
     return alphas, coefs
-
-
-def _styles_of(named, drawn):
-    """Style of each drawn feature: colours for those named, grey for the others."""
-    import matplotlib as mpl
-
-    cycle = mpl.rcParams["axes.prop_cycle"].by_key().get("color", ["C0"])
-    # Greys of the cycle would pass for features without a name.
-    cycle = [c for c in cycle if np.ptp(mpl.colors.to_rgb(c)) > 0.1] or cycle
-    dashes = ["-", "--", ":", "-."]
-    styles = {int(j): {"color": _BACKGROUND, "lw": 0.8, "zorder": 1} for j in drawn}
-    for place, j in enumerate(named):
-        styles[j] = {
-            "color": cycle[place % len(cycle)],
-            "ls": dashes[place // len(cycle) % len(dashes)],
-            "lw": 1.5,
-            "zorder": 2,
-        }
-    return styles
 
 
 def _name_axes(panels, titles, standardized, above):

@@ -3,17 +3,19 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skloss._plots import name_of, pyplot
-from skloss.ordinal._display_inputs import (
+from skloss._display_inputs import (
     check_names,
     check_scale,
-    dense_coef,
     feature_spread,
     first_of,
-    threshold_names,
     weight_label,
 )
-from skloss.ordinal._panels import panels_for, shortened
+from skloss._panels import panels_for, shortened
+from skloss._plots import name_of, pyplot
+from skloss.ordinal._display_inputs import (
+    dense_coef,
+    threshold_names,
+)
 
 __all__ = ["ThresholdProfileDisplay"]
 

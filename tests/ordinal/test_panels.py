@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from skloss._panels import shortened, spread_labels
 from skloss.ordinal import PrestoPathDisplay
-from skloss.ordinal._panels import shortened, spread_labels
 
 _SPEC = importlib.util.spec_from_file_location(
     "ordinal_drawing", Path(__file__).with_name("drawing.py")

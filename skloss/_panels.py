@@ -10,6 +10,7 @@ from skloss._plots import pyplot
 __all__ = [
     "Panels",
     "alpha_axis",
+    "curve_styles",
     "label_ends",
     "log_ticks",
     "mark_alpha",
@@ -19,6 +20,8 @@ __all__ = [
     "spread_labels",
 ]
 
+# Features without a label of their own.
+_BACKGROUND = "0.75"
 # Between the base lines of two labels, in units of the font size.
 _LINE_HEIGHT = 1.3
 _LABEL_SIZE = 8.0  # points
@@ -223,7 +226,7 @@ def spread_labels(positions, gap, low=0.0, high=1.0):
 
     Examples
     --------
-    >>> from skloss.ordinal._panels import spread_labels
+    >>> from skloss._panels import spread_labels
     >>> spread_labels([0.5, 0.5, 0.9], 0.2).round(10).tolist()
     [0.4, 0.6, 0.9]
     """
@@ -308,9 +311,41 @@ def shortened(name, length=18):
 
     Examples
     --------
-    >>> from skloss.ordinal._panels import shortened
+    >>> from skloss._panels import shortened
     >>> shortened("age"), shortened("blood pressure at rest", 10)
     ('age', 'blood pre…')
     """
     text = str(name)
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def curve_styles(named, drawn):
+    """Give the style of each curve: colours for those named, grey for the others.
+
+    Parameters
+    ----------
+    named : list of int
+        Features with a name in the plot, in the order of the colours.
+    drawn : array-like of int
+        All features with a curve.
+
+    Returns
+    -------
+    dict
+        For each feature the keywords of its curve.
+    """
+    import matplotlib as mpl
+
+    cycle = mpl.rcParams["axes.prop_cycle"].by_key().get("color", ["C0"])
+    # Greys of the cycle would pass for features without a name.
+    cycle = [c for c in cycle if np.ptp(mpl.colors.to_rgb(c)) > 0.1] or cycle
+    dashes = ["-", "--", ":", "-."]
+    styles = {int(j): {"color": _BACKGROUND, "lw": 0.8, "zorder": 1} for j in drawn}
+    for place, j in enumerate(named):
+        styles[j] = {
+            "color": cycle[place % len(cycle)],
+            "ls": dashes[place // len(cycle) % len(dashes)],
+            "lw": 1.5,
+            "zorder": 2,
+        }
+    return styles
