@@ -23,8 +23,8 @@ def get(penalty):
     Parameters
     ----------
     penalty : str or named tuple
-        "l1", "l2", "elasticnet", "nonnegative" or "box" with default parameters, or
-        an instance.
+        "l1", "l2", "elasticnet", "nonnegative", "box", "mcp" or "scad" with default
+        parameters, or an instance.
 
     Returns
     -------

@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 from skloss import penalties
 from skloss._jit import kernel
-from skloss.penalties import L1, L2, Box, ElasticNet, NonNegative
+from skloss.penalties import L1, L2, MCP, SCAD, Box, ElasticNet, NonNegative
+
+
+def mcp(w, alpha, gamma):
+    t = np.minimum(np.abs(w), gamma * alpha)
+    return alpha * t - t**2 / (2 * gamma)
+
+
+def scad(w, alpha, gamma):
+    t = np.abs(w)
+    middle = (2 * gamma * alpha * t - t**2 - alpha**2) / (2 * (gamma - 1))
+    flat = alpha**2 * (gamma + 1) / 2
+    return np.where(t <= alpha, alpha * t, np.where(t <= gamma * alpha, middle, flat))
+
 
 # Each penalty with its own formula, written for NumPy, as the independent truth.
 TABLE = {
@@ -22,11 +35,17 @@ TABLE = {
     NonNegative(0.5, 0.4): lambda w: np.where(w >= 0, 0.2 * w + 0.15 * w**2, np.inf),
     Box(-0.5, 2.0): lambda w: np.where((w >= -0.5) & (w <= 2.0), 0.0, np.inf),
     Box(0.3, math.inf): lambda w: np.where(w >= 0.3, 0.0, np.inf),
+    MCP(0.7, 3.1): lambda w: mcp(w, 0.7, 3.1),
+    MCP(0.4, 1.5): lambda w: mcp(w, 0.4, 1.5),
+    SCAD(0.6, 3.7): lambda w: scad(w, 0.6, 3.7),
+    SCAD(0.45, 2.1): lambda w: scad(w, 0.45, 2.1),
 }
+CONVEX = [penalty for penalty in TABLE if not isinstance(penalty, (MCP, SCAD))]
 POINTS = [-3.0, -1.1, -0.5, -0.2, 0.0, 0.2, 0.3, 0.9, 2.0, 4.0]
 WEIGHTS = [1.0, 0.3, 2.5]
 
 every_penalty = pytest.mark.parametrize("penalty", TABLE, ids=repr)
+every_convex_penalty = pytest.mark.parametrize("penalty", CONVEX, ids=repr)
 
 
 def weighted(penalty, w, weight):
@@ -36,7 +55,10 @@ def weighted(penalty, w, weight):
 
 
 def brute_minimum(function, around):
-    """Minimiser of a convex function of one variable that may be infinite."""
+    """Minimiser of a function of one variable that may be infinite.
+
+    Local minima must differ by more than the first grid can tell.
+    """
     best, width = 0.0, 8.0
     for _ in range(4):
         grid = np.append(best + width * np.linspace(-1, 1, 2001), around)
@@ -65,7 +87,7 @@ def test_prox_minimises(penalty, step):
         assert penalties.prox(penalty, v, step) == pytest.approx(expected, abs=1e-7)
 
 
-@every_penalty
+@every_convex_penalty
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_distance_vanishes_exactly_at_fixed_points_of_the_prox(penalty, weight):
     """The prox of v at step t is optimal for the smooth part (x - v)**2 / (2 t)."""
@@ -127,7 +149,7 @@ def test_fenchel_young(penalty, weight, u, w):
     excess = value + conjugate - u * w
     assert excess >= -1e-10 * (1 + abs(u * w))
     distance = penalties.subdifferential_distance(penalty, w, -u, weight)
-    if distance == 0.0:
+    if distance == 0.0 and penalty in CONVEX:
         assert excess == pytest.approx(0.0, abs=1e-8 * (1 + abs(u * w)))
 
 
@@ -178,7 +200,34 @@ def test_weight_zero_frees_the_coefficient(penalty):
     assert penalties.conjugate(penalty, 1e-9, 0.0) == math.inf
 
 
+CONCAVE = [penalty for penalty in TABLE if penalty not in CONVEX]
+
+
+@pytest.mark.parametrize("penalty", CONCAVE, ids=repr)
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_concave_penalties_are_stationary_at_their_prox(penalty, weight):
+    """Of several local minima the prox is the lowest one, so stationary too."""
+    for v in [*POINTS, *np.linspace(-5, 5, 101)]:
+        for t in (0.2, 1.0, 2.0):
+            x = penalties.prox(penalty, v, t * weight)
+            g = (x - v) / t
+            distance = penalties.subdifferential_distance(penalty, x, g, weight)
+            assert distance == pytest.approx(0.0, abs=1e-13)
+            grid = np.linspace(-6, 6, 4001)
+            least = np.min(0.5 * (grid - v) ** 2 + t * weighted(penalty, grid, weight))
+            mine = 0.5 * (x - v) ** 2 + t * float(weighted(penalty, x, weight))
+            assert mine <= least + 1e-13
+
+
 def test_limits():
+    for v in POINTS:
+        for weight in WEIGHTS:
+            for almost in (MCP(0.6, 1e12), SCAD(0.6, 1e12)):
+                lasso = penalties.prox(L1(0.6), v, weight)
+                assert penalties.prox(almost, v, weight) == pytest.approx(lasso)
+                lasso = penalties.value(L1(0.6), v, weight)
+                assert penalties.value(almost, v, weight) == pytest.approx(lasso)
+                assert penalties.prox(almost._replace(alpha=0.0), v, weight) == v
     for v in POINTS:
         for weight in WEIGHTS:
             args = (v, weight)
@@ -269,6 +318,11 @@ def test_get():
         (Box(math.nan, 1.0), ValueError, ["lower of Box", "nan"]),
         (Box(0.0, math.nan), ValueError, ["upper of Box", "nan"]),
         (Box("0", 1.0), TypeError, ["lower of Box", "'0'"]),
+        (MCP(1.0, 1.0), ValueError, ["gamma of MCP", "1.0", "above 1"]),
+        (MCP(1.0, math.inf), ValueError, ["gamma of MCP", "inf", "finite"]),
+        (MCP(-1.0), ValueError, ["alpha of MCP", "-1.0", "at least 0"]),
+        (SCAD(1.0, 2.0), ValueError, ["gamma of SCAD", "2.0", "above 2"]),
+        (SCAD(math.nan), ValueError, ["alpha of SCAD", "nan"]),
     ],
 )
 def test_bad_parameters(bad, error, words):
