@@ -15,7 +15,8 @@ from skloss.penalties import kkt_distances, piece, prox
 
 __all__ = ["has_negative_curvature", "minimize_block"]
 
-_MAX_DROPS = 8  # coefficients stopped per Cholesky factor
+_MAX_DROPS = 32  # coefficients stopped per Cholesky factor
+_MAX_FACTORS = 50  # in a row, of singular matrices
 _MAX_PASSES = 200
 _PATIENCE = 8  # passes without progress after which rounding is to blame
 
@@ -77,7 +78,10 @@ def minimize_block(penalty, Q, c, x, weight, tol, max_passes=_MAX_PASSES):
                 break
         # Sweeps that shrink the violation this fast are cheaper than a factor.
         if violation > 0.05 * before:
-            _newton(penalty, Q, q, x, weight)
+            for _ in range(_MAX_FACTORS):
+                if not _newton(penalty, Q, q, x, weight):
+                    break
+                q = _gradient(Q, c, x)
         q = _gradient(Q, c, x)  # afresh: the kept gradient gathers rounding errors
         violation = kkt_distances(penalty, x, q, weight, distances)
         patience = _PATIENCE if violation < 0.5 * best else patience - 1
@@ -102,14 +106,23 @@ def _sweeps_per_newton(x):
 
 
 def _newton(penalty, Q, q, x, weight):
-    """Newton steps on the smooth piece around `x`, stopping what reaches its end."""
+    """Newton steps on the smooth piece around `x`, stopping what reaches its end.
+
+    Returns
+    -------
+    bool
+        Whether to go on at once: more coefficients are off zero than the matrix has
+        rank, and not all of them have been stopped yet. Sweeps would free others.
+    """
     active, *piece_of = _active_piece(penalty, Q, q, x, weight)
     if active.size == 0:
-        return
-    factor = _factor(piece_of[0])
-    if factor is not None:
-        _follow(factor.T, *piece_of[1:], _MAX_DROPS)
-        x[active] = piece_of[1]
+        return False
+    factor, singular = _factor_or_near(piece_of[0])
+    if factor is None:
+        return False
+    n_stopped = _follow(factor.T, *piece_of[1:], _MAX_DROPS)
+    x[active] = piece_of[1]
+    return singular and n_stopped == _MAX_DROPS
 
 
 @kernel
@@ -161,6 +174,11 @@ def _follow(U, at, gradient, lower, upper, max_drops):
         See `_active_piece`; the first two are overwritten.
     max_drops : int
         Largest number of coordinates stopped.
+
+    Returns
+    -------
+    int
+        How many were.
     """
     a = at.size
     columns, stopped = np.empty((max_drops, a)), np.empty(max_drops, np.intp)
@@ -169,7 +187,7 @@ def _follow(U, at, gradient, lower, upper, max_drops):
         step[:] = -gradient
         _solve(U, step)
         if not _hold(columns, stopped, n_stopped, force, step):
-            break
+            return n_stopped
         length, first = 1.0, -1
         for j in range(a):
             end = upper[j] if step[j] > 0.0 else lower[j]
@@ -180,7 +198,7 @@ def _follow(U, at, gradient, lower, upper, max_drops):
             at[j] = min(max(moved, lower[j]), upper[j])
             gradient[j] -= length * gradient[j]
         if first < 0:
-            break
+            return n_stopped
         at[first] = upper[first] if step[first] > 0.0 else lower[first]
         for i in range(n_stopped):
             gradient[stopped[i]] -= length * force[i]
@@ -188,6 +206,7 @@ def _follow(U, at, gradient, lower, upper, max_drops):
         columns[n_stopped] = 0.0
         columns[n_stopped, first] = 1.0
         _solve(U, columns[n_stopped])
+    return max_drops
 
 
 @kernel(fastmath={"reassoc", "contract"})
@@ -271,7 +290,12 @@ def has_negative_curvature(Q, slack):
 
 
 def _factor(H):
-    """Cholesky factor of H; None if there is none.
+    """Cholesky factor of H, or of H with a ridge like rounding; None without either."""
+    return _factor_or_near(H)[0]
+
+
+def _factor_or_near(H):
+    """Cholesky factor of H, or None, and whether H is singular.
 
     Duplicate columns make the matrix singular; a ridge at the level of rounding then
     leaves a direction that still descends.
@@ -281,5 +305,5 @@ def _factor(H):
         # H is symmetric: its rows are the columns that LAPACK expects.
         factor, info = lapack.dpotrf(matrix.T, lower=1, clean=0)
         if info == 0:
-            return factor
-    return None
+            return factor, ridge > 0.0
+    return None, True

@@ -8,9 +8,9 @@ vector. Whatever answers them is a Gram.
 from typing import Protocol
 
 import numpy as np
-from scipy import sparse
 
-from skloss.solvers._checks import check_finite, design, shares, vector
+from skloss.solvers._checks import check_finite, design, vector
+from skloss.solvers._columns import columns_of
 
 __all__ = [
     "SLACK",
@@ -19,7 +19,6 @@ __all__ = [
     "Gram",
     "as_gram",
     "check_diagonal",
-    "row_parts",
 ]
 
 # Asymmetry and negative curvature beyond this share are not the rounding of a matrix
@@ -27,7 +26,6 @@ __all__ = [
 SLACK = 1e-5
 _NOISE = 1e-8  # share of the largest diagonal entry that a zero may have become
 _STRIP = 64  # rows at a time in the search for them
-_PART = 1 << 18  # numbers that are widened or centred at a time: they fit in a cache
 
 
 class Gram(Protocol):
@@ -206,8 +204,7 @@ class DesignGram:
         if self.weight.min() < 0:
             raise ValueError(f"weight must not be negative; got {self.weight.min()}.")
         self.ridge = float(vector("ridge", ridge, 1)[0])
-        columns = _SparseColumns if sparse.issparse(X) else _DenseColumns
-        self._columns = columns(X, self.weight, center)
+        self._columns = columns_of(X, self.weight, center)
         self._kept = np.empty(0, dtype=np.intp)  # coordinates of the stored block
         self._place = np.full(self.size, -1, dtype=np.intp)
         self._stored = np.empty((0, 0))
@@ -270,149 +267,6 @@ class DesignGram:
         inside[np.diag_indices(new.size)] += self.ridge
         self._place[new] = np.arange(old, kept.size)
         self._kept, self._stored = kept, stored
-
-
-class _Columns:
-    """Columns of a design and the means that are still to be subtracted from them."""
-
-    def __init__(self, X, weight, center):
-        self.X, self.weight = X, weight
-        self.total = weight.sum()
-        self.mean = np.zeros(X.shape[1])
-        if center:
-            self._center(shares("weight", weight))
-
-    def squares(self):
-        return self._squares(self.weight)
-
-    def products(self, kept, new):
-        result = self._products(kept, new)
-        if self.mean.any():
-            result -= self.total * np.outer(self.mean[kept], self.mean[new])
-        return result
-
-    def scores(self, w):
-        support = np.flatnonzero(w)
-        few = 4 * support.size < w.size
-        scores = self._at(support) @ w[support] if few else self._scores(w)
-        return scores - self.mean @ w
-
-    def back_product(self, r):
-        return self._back_product(r) - self.mean * r.sum()
-
-    def _cancels(self, row_shares):
-        """Whether to subtract a column's mean later would cost over two digits."""
-        return self.mean**2 > 100 * self._squares(row_shares)
-
-
-class _DenseColumns(_Columns):
-    """Dense columns, centred (less `shift`) a part at a time where they must be."""
-
-    shift = None
-
-    def _center(self, row_shares):
-        # Twice: what rounding makes the first mean miss is what the rest has.
-        self.mean = self._back_product(row_shares)
-        self.shift, self.mean = self.mean, np.zeros_like(self.mean)
-        self.mean = self.shift + self._back_product(row_shares)
-        self.shift = None
-        if self._cancels(row_shares).any():
-            self.shift, self.mean = self.mean, np.zeros_like(self.mean)
-
-    def _squares(self, weight):
-        total = np.zeros(self.X.shape[1])
-        shift = self.mean if self.shift is None else self.shift
-        for rows, part in row_parts(self.X, shift if shift.any() else None):
-            total += weight[rows] @ np.square(part)
-        return total
-
-    def _products(self, kept, new):
-        right = self._at(new)
-        return self._at(kept).T @ (self.weight[:, None] * right)
-
-    def _scores(self, w):
-        if self._is_plain():
-            return self.X @ w
-        return np.concatenate([part @ w for _, part in row_parts(self.X, self.shift)])
-
-    def _back_product(self, r):
-        if self._is_plain():
-            return self.X.T @ r
-        parts = row_parts(self.X, self.shift)
-        return sum((r[rows] @ part for rows, part in parts), np.zeros(self.X.shape[1]))
-
-    def _is_plain(self):
-        return self.shift is None and self.X.dtype == np.float64
-
-    def _at(self, indices):
-        columns = self.X[:, indices].astype(np.float64, copy=False)
-        if self.shift is not None:
-            columns -= self.shift[indices]
-        return columns
-
-
-class _SparseColumns(_Columns):
-    """Sparse columns; those without zeros to speak of are stored centred if need be."""
-
-    def __init__(self, X, weight, center):
-        super().__init__(X.astype(np.float64, copy=False), weight, center)
-
-    def _center(self, row_shares):
-        self.mean = self.X.T @ row_shares
-        full = np.flatnonzero(self._cancels(row_shares))
-        if not full.size:
-            return
-        columns = self.X[:, full].toarray()
-        mean = self.mean[full]
-        columns -= mean + row_shares @ (columns - mean)  # twice, as for dense ones
-        rest = np.setdiff1d(np.arange(self.mean.size), full)
-        stacked = sparse.hstack([self.X[:, rest], columns], format="csc")
-        self.X = stacked[:, np.argsort(np.concatenate([rest, full]))]
-        self.mean[full] = row_shares @ columns  # what rounding has left
-
-    def _squares(self, weight):
-        """Weighted squares of ``X - mean``, term by term so that nothing cancels."""
-        X = self.X
-        counts = np.diff(X.indptr)
-        stored = np.square(X.data - np.repeat(self.mean, counts))
-        pattern = (X.indices, X.indptr)
-        squares = sparse.csc_array((stored, *pattern), X.shape).T @ weight
-        ones = sparse.csc_array((np.ones(X.nnz), *pattern), X.shape)
-        absent = np.maximum(weight.sum() - ones.T @ weight, 0.0)
-        absent[counts == X.shape[0]] = 0.0
-        return squares + absent * self.mean**2
-
-    def _products(self, kept, new):
-        right = self._at(new).multiply(self.weight[:, None]).tocsc()
-        return (self._at(kept).T @ right).toarray()
-
-    def _scores(self, w):
-        return self.X @ w
-
-    def _back_product(self, r):
-        return self.X.T @ r
-
-    def _at(self, indices):
-        return self.X[:, indices]
-
-
-def row_parts(X, shift=None):
-    """Copy a dense matrix in float64, less a row, some rows at a time.
-
-    Yields
-    ------
-    rows : slice
-        Which rows.
-    part : ndarray of shape (n_rows, p)
-        The copy.
-    """
-    n_rows = max(64, _PART // max(1, X.shape[1]))
-    for start in range(0, X.shape[0], n_rows):
-        rows = slice(start, start + n_rows)
-        part = X[rows].astype(np.float64)
-        if shift is not None:
-            part -= shift
-        yield rows, part
 
 
 def as_gram(G):

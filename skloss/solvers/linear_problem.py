@@ -9,9 +9,10 @@ from scipy import sparse
 from skloss._jit import kernel
 from skloss.losses import conjugate, curvature, derivative, evaluate, get, value
 from skloss.solvers._checks import design, shares, vector
+from skloss.solvers._columns import row_parts
 from skloss.solvers._lowest import lowest
 from skloss.solvers._working_set import FREE_TOL, ROUNDING, penalty_gap
-from skloss.solvers.gram import DesignGram, row_parts
+from skloss.solvers.gram import DesignGram
 
 __all__ = ["LinearProblem", "is_smooth"]
 

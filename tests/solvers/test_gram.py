@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-import skloss.solvers.gram as gram_module
+import skloss.solvers._columns as columns_module
 from skloss.solvers import DenseGram, DesignGram
 
 
@@ -124,7 +124,7 @@ def test_any_dtype_is_computed_with_in_float64(storage, center, dtype):
 def test_many_rows_are_taken_in_parts(monkeypatch):
     generator = np.random.default_rng(0)
     X = (generator.normal(size=(300, 5)) + 100).astype(np.float32)
-    monkeypatch.setattr(gram_module, "_PART", 1)  # 64 rows at a time
+    monkeypatch.setattr(columns_module, "_PART", 1)  # 64 rows at a time
     gram = DesignGram(X, center=True)
     expected = np.cov(X.astype(float).T, bias=True)
     np.testing.assert_allclose(gram.diagonal(), expected.diagonal(), rtol=1e-12)

@@ -1,0 +1,232 @@
+"""Least squares on one design for several sets of rows, as the folds of a validation.
+
+Each task leaves some rows out. What needs a pass over X is done for all tasks in one:
+a path for five folds reads X hardly more often than a path for one.
+"""
+
+import numpy as np
+
+from skloss.solvers._columns import columns_of
+
+__all__ = ["FoldGrams"]
+
+
+class FoldGrams:
+    """Gram matrices of columns chosen one after the other, for each task.
+
+    With weights s that sum to W over the rows of a task, and columns and target less
+    their weighted means over them, task f has ``G = X.T @ diag(s) @ X / W`` and
+    ``c = X.T @ diag(s) @ y / W``.
+
+    Parameters
+    ----------
+    X : ndarray or CSC array of shape (n, p)
+        Design. It is not copied.
+    y : ndarray of shape (n,)
+        Target.
+    weight : ndarray of shape (n,)
+        Row weights of at least 0.
+    left_out : list of ndarray of intp
+        Rows that each task leaves out; some weight must be left.
+    center : bool
+        Whether to subtract means, which is to fit an intercept.
+    scored : list of ndarray of intp, default=None
+        Rows whose errors are of interest, for each task; those left out by default.
+
+    Attributes
+    ----------
+    kept : ndarray of shape (k,), intp
+        Columns chosen so far.
+    grams : list of ndarray of shape (k, k)
+        Of these columns, for each task.
+    linear : ndarray of shape (n_tasks, p)
+        c of each task.
+    square : ndarray of shape (n_tasks,)
+        Weighted mean square of the target.
+    means : ndarray of shape (n_tasks, p)
+        Column means over each task's rows.
+    target_means : ndarray of shape (n_tasks,)
+        Means of the target.
+    """
+
+    def __init__(self, X, y, weight, left_out, *, center, scored=None):
+        self.size, self.n_rows = X.shape[1], X.shape[0]
+        self.center = center
+        self.weight = weight / weight.sum()
+        self.columns = columns_of(X, self.weight, center)
+        self.left_out = left_out
+        self.scored = left_out if scored is None else scored
+        self.weights = np.repeat(self.weight[:, None], len(left_out), axis=1)
+        for f, rows in enumerate(left_out):
+            self.weights[rows, f] = 0.0
+        self.shares = self.weights.sum(axis=0)
+        self.weights /= self.shares
+        self._read_target(y)
+        self.kept = np.empty(0, dtype=np.intp)
+        self.place = np.full(self.size, -1, dtype=np.intp)
+        self.grams = [np.empty((0, 0)) for _ in left_out]
+
+    def _read_target(self, y):
+        S = self.weights
+        self.target_means = y @ S if self.center else np.zeros(S.shape[1])
+        Y = y[:, None] - self.target_means
+        if self.center:  # twice, for targets far from zero
+            more = np.einsum("if,if->f", S, Y)
+            Y -= more
+            self.target_means += more
+        self.target = Y
+        self.square = np.einsum("if,if,if->f", S, Y, Y)
+        # Columns are less their means over all rows, so that these are small.
+        shifts = (
+            self.columns.back_product(S) if self.center else np.zeros((self.size, 1))
+        )
+        self.shifts = np.broadcast_to(shifts, (self.size, S.shape[1])).T
+        self.means = self.shifts + self.columns.center
+        self.linear = (self.columns.back_product(S * Y)).T.copy()
+        # Columns that do not vary over a task's rows, of those chosen.
+        self.silent = np.zeros(self.linear.shape, dtype=bool)
+
+    def extend(self, new):
+        """Choose more columns, none of them chosen before."""
+        if not len(new):
+            return
+        old = self.kept.size
+        self.kept = np.concatenate([self.kept, new])
+        self.place[new] = np.arange(old, self.kept.size)
+        for f, (product, noise) in enumerate(self._products(len(new))):
+            G = np.empty((self.kept.size, self.kept.size))
+            G[:old, :old] = self.grams[f]
+            G[:, old:] = product
+            G[old:, :old] = product[:old].T
+            inside = G[old:, old:]
+            inside[:] = (inside + inside.T) / 2
+            self.grams[f] = G
+            self._silence(f, new[inside.diagonal() <= noise])
+
+    def silence(self, columns):
+        """Let chosen columns have no effect in any task."""
+        for f in range(len(self.grams)):
+            self._silence(f, columns)
+
+    def _silence(self, f, columns):
+        places, G = self.place[columns], self.grams[f]
+        G[:, places] = G[places] = 0.0
+        self.silent[f, columns] = True
+        self.linear[f, columns] = 0.0
+
+    def copies(self, columns, weight):
+        """Chosen columns that equal one chosen before them, or before in number.
+
+        Parameters
+        ----------
+        columns : ndarray of intp
+            Those chosen last.
+        weight : ndarray of shape (p,)
+            Penalty weights: of a smaller one no copy is made.
+
+        Returns
+        -------
+        ndarray of intp
+        """
+        G, eps = self.grams[0], np.finfo(np.float64).eps
+        squares = G.diagonal()
+        found = []
+        for j in columns:
+            at = self.place[j]
+            close = np.abs(G[at] - squares) <= 64 * eps * squares[at]
+            close &= np.abs(squares - squares[at]) <= 64 * eps * squares[at]
+            close[at:] = False
+            for i in self.kept[close & (squares > 0)]:
+                if weight[i] <= weight[j] and self.columns.are_equal(i, j):
+                    found.append(j)
+                    break
+        return np.array(found, dtype=np.intp)
+
+    def _products(self, n_new):
+        """Products of all chosen columns with the last of them, for each task.
+
+        And what rounding leaves of the squares of these when they are constant.
+        """
+        kept, products = self.kept, self.columns.suffix_products
+        everything = products(kept, n_new, self.weight)
+        eps = np.finfo(np.float64).eps
+        center = self.columns.center[kept[-n_new:]]
+        for f, rows in enumerate(self.left_out):
+            product, noise = everything, (64 * eps * center) ** 2
+            if len(rows):
+                product = product - products(kept, n_new, self.weight[rows], rows)
+                noise = noise + 64 * eps * everything[-n_new:].diagonal()
+            shift = self.shifts[f, kept]
+            own = product / self.shares[f]
+            yield own - np.outer(shift, shift[-n_new:]), noise
+
+    def residuals(self, tasks, supports, values):
+        """Residuals of several coefficient vectors on all rows of the design.
+
+        Parameters
+        ----------
+        tasks : list of int
+            Task of each.
+        supports : list of ndarray of intp
+            Columns that are not zero.
+        values : list of ndarray
+            Their coefficients.
+
+        Returns
+        -------
+        ndarray of shape (n, len(tasks))
+        """
+        R = self.target[:, tasks]
+        union = np.unique(np.concatenate([*supports, np.empty(0, np.intp)]))
+        union = union.astype(np.intp)
+        if union.size:
+            W = np.zeros((union.size, len(tasks)))
+            for b, (support, w) in enumerate(zip(supports, values)):
+                W[np.searchsorted(union, support), b] = w
+            offset = np.array(
+                [self.shifts[f, union] @ W[:, b] for b, f in enumerate(tasks)]
+            )
+            R = R - self.columns.scores_at(union, W) + offset
+        return R
+
+    def gradients(self, tasks, residuals):
+        """Gradients (p, b) of half the mean squares of residuals, and these (b,)."""
+        weighted = self.weights[:, tasks] * residuals
+        squares = np.einsum("ib,ib->b", weighted, residuals)
+        G = self.columns.back_product(weighted)
+        if self.center:
+            G -= self.shifts[tasks].T * weighted.sum(axis=0)
+        G[self.silent[tasks].T] = 0.0
+        return -G, squares
+
+    def scored_errors(self, tasks, residuals):
+        """Mean square of each residual over its task's scored rows; nan for none."""
+        errors = np.full(len(tasks), np.nan)
+        for b, f in enumerate(tasks):
+            rows = self.scored[f]
+            weight = self.weight[rows]
+            if weight.sum() > 0:
+                errors[b] = np.average(np.square(residuals[rows, b]), weights=weight)
+        return errors
+
+    def null_gradients(self, weight):
+        """Gradients (n_tasks, p) where only what has no weight is fitted."""
+        free = np.flatnonzero(weight == 0)
+        new = free[self.place[free] < 0]
+        self.extend(new)
+        gradients = -self.linear
+        if not free.size:
+            return gradients
+        places = self.place[free]
+        values = []
+        for f, G in enumerate(self.grams):
+            block = G[np.ix_(places, places)]
+            unit = 1.0 / np.sqrt(np.where(block.diagonal() > 0, block.diagonal(), 1.0))
+            scaled = block * np.outer(unit, unit)
+            target = unit * self.linear[f, free]
+            values.append(unit * np.linalg.lstsq(scaled, target)[0])
+        tasks = list(range(len(self.grams)))
+        order = np.argsort(free)
+        supports = [free[order]] * len(tasks)
+        residuals = self.residuals(tasks, supports, [v[order] for v in values])
+        return self.gradients(tasks, residuals)[0].T

@@ -1,0 +1,273 @@
+"""Penalised least squares at falling strengths of the penalty, each certified."""
+
+import functools
+import math
+
+import numpy as np
+
+from skloss.penalties import L1, total
+from skloss.solvers._active_set import minimize_block
+from skloss.solvers._lockstep import (
+    Common,
+    Level,
+    PathSolution,
+    PathTask,
+    Seen,
+    Trial,
+    largest,
+    run,
+)
+from skloss.solvers._working_set import (
+    FREE_TOL,
+    dual_reach,
+    penalty_gap,
+    stationarity,
+)
+
+__all__ = ["Level", "PathSolution", "look_at", "polish", "quadratic_path"]
+
+_ALL_AT_ONCE = 50  # so few columns need no working set
+_UNPENALISED = 1e-200  # weights below only tell a constraint from none
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def quadratic_path(
+    data, levels, weight, *, start=(), tol=1e-6, max_iter=1000, report=None
+):
+    """Solve penalised least squares at every level, for all tasks of `data`.
+
+    Columns join a working set as they are needed; on their Gram matrices coordinate
+    descent and active-set Newton solve some levels ahead. One pass over X then gives
+    the gradients of all these solutions and tasks together, which certify them or say
+    which columns are missing.
+
+    Parameters
+    ----------
+    data : FoldGrams
+        Design, target and tasks.
+    levels : list of Level
+        In the order of falling strength.
+    weight : ndarray of shape (p,)
+        Penalty weights of at least 0; 0 frees a coordinate.
+    start : array-like of intp, default=()
+        Columns likely to be needed.
+    tol : float, default=1e-6
+        Largest duality gap, as a share of the mean square of the target (less its
+        mean). Where there is none, 100 times it is the largest violation of
+        stationarity, as a share of the level's threshold.
+    max_iter : int, default=1000
+        Largest number of passes over X per level.
+    report : callable, default=None
+        Called with the number of the task and its solutions so far, whenever there is
+        a new one; returns True to stop.
+
+    Returns
+    -------
+    list of list of PathSolution
+        For each task, one for each level (fewer if `report` stopped it).
+
+    References
+    ----------
+    R. Tibshirani et al., "Strong rules for discarding predictors in lasso-type
+    problems", JRSS B 74(2), 2012. J. Nutini, I. Laradji, M. Schmidt, "Let's Make Block
+    Coordinate Descent Converge Faster", JMLR 23, 2022 (Newton on the active set).
+    """
+    common = Common(data, levels, tol, max_iter, report, weight)
+    tasks = [_Task(common, f) for f in range(len(data.left_out))]
+    _add(common, _first_columns(common, np.asarray(start, dtype=np.intp)))
+    return run(data, tasks, functools.partial(_add, common))
+
+
+def look_at(data, level, weight, support, values):
+    """Certify given coefficients, whatever they come from.
+
+    Parameters
+    ----------
+    data : FoldGrams
+        Design and target; its first task counts.
+    level : Level
+        The penalty.
+    weight : ndarray of shape (p,)
+        Its weights.
+    support, values : ndarray of shape (k,)
+        Coordinates that are not zero, and their values.
+
+    Returns
+    -------
+    PathSolution
+    """
+    common = Common(data, [level], 0.0, 1, None, weight)
+    free = np.flatnonzero(weight < _UNPENALISED)
+    data.extend(free[data.place[free] < 0])
+    residuals = data.residuals([0], [support], [values])
+    gradients, squares = data.gradients([0], residuals)
+    trial = Trial(0, 0, values, support, values)
+    seen = Seen(trial, gradients[:, 0], squares[0], math.nan)
+    return _Task(common, 0).certify(seen, np.ascontiguousarray(gradients[:, 0]))[0]
+
+
+def polish(data, level, weight, solution):
+    """Take a certified solution to the accuracy of floating point.
+
+    Parameters
+    ----------
+    data : FoldGrams
+        Design and target; its first task counts.
+    level : Level
+        The penalty.
+    weight : ndarray of shape (p,)
+        Its weights.
+    solution : PathSolution
+        The solution of this task.
+
+    Returns
+    -------
+    PathSolution
+        The better of the old and the new one, in violation of stationarity.
+    """
+    support = solution.support
+    data.extend(support[data.place[support] < 0])
+    kept = data.kept
+    x = np.zeros(kept.size)
+    x[data.place[support]] = solution.values
+    c = data.linear[0, kept]
+    Q = data.grams[0] + level.ridge * np.eye(kept.size)
+    tol = 1e-14 * np.abs(c).max(initial=0.0)
+    minimize_block(level.penalty, Q, c, x, weight[kept], tol)
+    places = np.flatnonzero(x)
+    places = places[np.argsort(kept[places])]
+    new = look_at(data, level, weight, kept[places], x[places])
+    if not new.kkt_violation < solution.kkt_violation:
+        return solution
+    return new._replace(
+        n_iter=solution.n_iter,
+        converged=solution.converged,
+        scored_error=solution.scored_error,
+    )
+
+
+def _first_columns(common, start):
+    """Columns that no level keeps at zero, and those that one is likely to use."""
+    first = np.union1d(np.flatnonzero(common.weight < _UNPENALISED), start)
+    if common.data.size <= _ALL_AT_ONCE or common.levels[-1].threshold == 0.0:
+        first = np.arange(common.data.size)
+    return first[common.data.place[first] < 0]
+
+
+def _add(common, columns):
+    """Add columns to the working set; of equal ones the first alone may move."""
+    data = common.data
+    data.extend(columns)
+    # With a ridge the minimum is unique, and equal columns share.
+    if not any(level.ridge for level in common.levels):
+        data.silence(data.copies(columns, common.weight))
+
+
+class _Task(PathTask):
+    """The path of one task with a separable penalty."""
+
+    def solve(self, level, x):
+        data = self.common.data
+        Q, kept, x = data.grams[self.number], data.kept, x.copy()
+        c, weight = data.linear[self.number, kept], self.common.weight[kept]
+        if level.ridge:
+            Q = Q.copy()
+            Q[np.diag_indices(kept.size)] += level.ridge
+        minimize_block(level.penalty, Q, c, x, weight, self._inner_tol(level, x, c))
+        return x
+
+    def _inner_tol(self, level, x, c):
+        """Distance from stationarity that makes a gap of a part of what is allowed."""
+        tol, square = self.common.tol, self.common.data.square[self.number]
+        lengths = np.abs(x).sum()
+        linear = 0.2 * tol * square / lengths if lengths > 0.0 else math.inf
+        scaled = 0.3 * math.sqrt(tol) * level.threshold
+        most = min(linear, scaled) if level.threshold else linear
+        floor = 1e-15 * np.abs(c).max(initial=0.0)
+        return max(self.precision * min(most, math.sqrt(tol * square)), floor)
+
+    def certify(self, seen, gradient):
+        """Solution with its certificate, and distances from stationarity."""
+        common, trial = self.common, seen.trial
+        level, square = common.levels[trial.level], float(seen.square)
+        x = np.zeros(common.data.size)
+        x[trial.support] = trial.values
+        if level.ridge:  # as if by more rows of the design
+            gradient[trial.support] += level.ridge * trial.values
+            square += level.ridge * float(trial.values @ trial.values)
+        distances = np.empty(x.size)
+        violation = stationarity(level.penalty, x, gradient, common.weight, distances)
+        objective = 0.5 * square + total(level.penalty, x, common.weight)
+        gap, converged = self._gap(level, x, gradient, square, violation)
+        solution = PathSolution(
+            support=trial.support,
+            values=trial.values,
+            objective=objective,
+            dual_gap=gap,
+            kkt_violation=violation,
+            n_iter=self.n_iter,
+            converged=bool(converged),
+            scored_error=float(seen.error),
+        )
+        return solution, distances
+
+    def _gap(self, level, x, gradient, square, violation):
+        """Duality gap, nan if there is none, and whether the tolerance is met."""
+        common = self.common
+        tol, scale = common.tol, common.data.square[self.number]
+        weight = common.weight
+        if level.threshold == 0.0 and isinstance(level.penalty, L1):
+            weight = np.zeros_like(weight)  # nothing is penalised but by the ridge
+        elif dual_reach(level.penalty) == 0.0:
+            limit = level.threshold or 0.01 * np.abs(gradient).max(initial=0.0)
+            limit = max(limit, 1e-9 * math.sqrt(scale * self._largest_square()))
+            return math.nan, violation <= 100 * tol * limit
+        if not self._settle(gradient, weight):
+            return math.inf, False
+        s, gap = penalty_gap(level.penalty, x, gradient, weight)
+        gap = float(gap + 0.5 * square * (1.0 - s) ** 2)
+        return gap, gap <= tol * scale
+
+    def _settle(self, gradient, weight):
+        """Whether the dual point is feasible, but for rounding, without a penalty.
+
+        Coordinates whose constraint alone is left, of tiny weight, become so.
+        """
+        free = np.flatnonzero(weight < _UNPENALISED)
+        if not free.size:
+            return True
+        # As long as the columns are; those not looked at are not longer than some.
+        lengths = np.full(gradient.size, math.sqrt(self._largest_square()))
+        diagonal = self.common.data.grams[self.number].diagonal()
+        lengths[self.common.data.kept] = np.sqrt(np.maximum(diagonal, 0.0))
+        size = lengths[free] * math.sqrt(self.common.data.square[self.number])
+        bound = weight[free] > 0.0
+        excess = np.where(
+            bound, np.maximum(-gradient[free], 0.0), np.abs(gradient[free])
+        )
+        gradient[free[bound]] = np.maximum(gradient[free[bound]], 0.0)
+        return bool((excess <= FREE_TOL * size).all())
+
+    def _largest_square(self):
+        return self.common.data.grams[self.number].diagonal().max(initial=0.0)
+
+    def violators(self, looked, n_active):
+        """Columns outside the working set that are farthest from stationarity."""
+        distances = looked
+        distances[self.common.data.kept] = 0.0
+        n_new = min(np.count_nonzero(distances), max(20, n_active // 4))
+        return largest(distances, n_new)
+
+    def likely(self, gradient, trial):
+        """Columns that the next levels will need, by the sequential strong rule."""
+        levels, done = self.common.levels, len(self.solved)
+        ahead = levels[min(done + self.ahead, len(levels)) - 1]
+        limit = 2 * ahead.threshold - levels[done - 1].threshold
+        with np.errstate(divide="ignore"):
+            size = np.abs(gradient) / self.common.weight
+        size[self.common.data.kept] = 0.0
+        candidates = np.flatnonzero(size >= max(limit, 0.5 * ahead.threshold))
+        most = max(30, trial.support.size // 4)
+        if candidates.size > most:
+            candidates = candidates[largest(size[candidates], most)]
+        return candidates
