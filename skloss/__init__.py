@@ -10,14 +10,21 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> module that defines it.
 _HOMES = {
+    "BestSubsetRegressor": "skloss.sparse",
+    "BestSubsetRegressorCV": "skloss.sparse",
     "CLARA": "skloss.cluster",
     "CLARANS": "skloss.cluster",
+    "DesignPreconditioner": "skloss.sparse",
     "KMedoids": "skloss.cluster",
     "MultinomialLogistic": "skloss.linear_eval",
     "PooledGaussianNB": "skloss.linear_eval",
+    "PreconditionedLasso": "skloss.sparse",
+    "PreconditionedLassoCV": "skloss.sparse",
     "PrestoClassifier": "skloss.ordinal",
     "PrestoClassifierCV": "skloss.ordinal",
     "ProportionalOddsClassifier": "skloss.ordinal",
+    "SparseRegressor": "skloss.sparse",
+    "SparseRegressorCV": "skloss.sparse",
     "certify": "skloss.certification",
 }
 _MODULES = (
@@ -31,6 +38,7 @@ _MODULES = (
     "ordinal",
     "penalties",
     "solvers",
+    "sparse",
 )
 
 __all__ = [  # noqa: PLE0604

@@ -164,7 +164,8 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
     Notes
     -----
     Known are `MultinomialLogistic`; PrestoClassifier, PrestoClassifierCV and
-    ProportionalOddsClassifier with the logit link; and, of scikit-learn,
+    ProportionalOddsClassifier with the logit link; SparseRegressor and
+    SparseRegressorCV with convex penalties but "sparse_envelope"; and, of scikit-learn,
 
     - LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, LassoLars, LassoLarsCV,
       LassoLarsIC, ElasticNet, ElasticNetCV, HuberRegressor, QuantileRegressor and

@@ -25,6 +25,8 @@ register(
     {"alpha": np.logspace(-3.5, -1.0, 8).tolist(), "ordering": ["box"]},
 )
 register("ordinal", "skloss.ordinal:ProportionalOddsClassifier", {})
+for _name in ("SparseRegressorCV", "PreconditionedLassoCV", "BestSubsetRegressorCV"):
+    register("sparse", f"skloss.sparse:{_name}", {}, needs="scaling")
 # One clusters all rows, the other subsamples of them, as the largest tables need.
 for _name in ("KMedoids", "CLARA"):
     register(

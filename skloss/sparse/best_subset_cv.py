@@ -1,0 +1,282 @@
+"""Best subset with its size and ridge penalty chosen by the data."""
+
+from numbers import Integral
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.special import gammaln
+from sklearn.base import _fit_context
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skloss._parallel import one_blas_thread
+from skloss._refit import unchanged_if_it_fails
+from skloss.sparse._inputs import read_sample
+from skloss.sparse.best_subset import BaseBestSubset, BestSubsetRegressor, Problem
+
+__all__ = ["BestSubsetRegressorCV"]
+
+
+class BestSubsetRegressorCV(BaseBestSubset):
+    """Best-subset regression with the number of columns chosen by the data.
+
+    One search gives the subsets of all sizes, for each fold and each ridge penalty.
+    See :class:`BestSubsetRegressor` for what is minimised.
+
+    Parameters
+    ----------
+    max_features : int, default=20
+        Largest number of columns, or of groups; fewer if folds have fewer rows.
+    l2s : array-like of shape (n_l2s,), default=(0.0, 0.001, 0.01, 0.1)
+        Ridge penalties to choose from, in units of columns of mean square 1. A
+        little of it helps where columns are nearly dependent or noise is strong.
+    criterion : {"cv", "bic", "ebic"}, default="cv"
+        Squared error on held-out folds, or ``n log(RSS / n) + df log(n)`` on all rows,
+        with the trace of the hat matrix for df and the sum of the weights for n;
+        "ebic" adds twice the logarithm of the number of subsets of the size (Chen and
+        Chen, Biometrika 2008, with gamma 1), which is for many columns.
+    cv : int, splitter or iterable, default=None
+        Folds, as in scikit-learn; None means 5.
+    one_se : bool, default=False
+        Whether to take the smallest size whose error is within one standard error of
+        the lowest. For ``criterion="cv"`` alone.
+    n_starts : int or "auto", default="auto"
+        Random subsets from which to search.
+    groups : array-like of shape (n_features,), default=None
+        Integer label for each column. Whole groups enter and leave.
+    positive : bool, default=False
+        Whether coefficients must not be negative.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept, which is not penalised.
+    random_state : int, RandomState instance or None, default=None
+        Draws the random subsets.
+    n_jobs : int, default=None
+        Folds at a time, through joblib. Changes no result.
+
+    Attributes
+    ----------
+    n_nonzero_coefs_ : int
+        Number of columns, or of groups, that was chosen.
+    l2_ : float
+        Ridge penalty that was chosen.
+    l2s_ : ndarray of shape (n_l2s,)
+        Ridge penalties.
+    criterion_path_ : ndarray of shape (n_l2s, n_sizes)
+        Mean squared errors on held-out rows, or the criterion; less is better. Sizes
+        are 1, 2, and so on.
+    mse_path_ : ndarray of shape (n_l2s, n_sizes, n_folds)
+        Weighted mean squared errors of folds, with ``criterion="cv"``.
+    coef_ : ndarray of shape (n_features,)
+        Coefficients, zero outside the support.
+    intercept_ : float
+        Intercept.
+    support_ : ndarray of intp
+        Sorted columns of the support.
+    rss_path_ : ndarray of shape (n_nonzero_coefs_,)
+        Weighted sums of squared residuals, for sizes up to the one chosen.
+    objective_, lower_bound_, gap_, n_nodes_
+        As in :class:`BestSubsetRegressor` with ``method="search"``.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during fit, if they are all strings.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skloss.sparse.best_subset_cv import BestSubsetRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> BestSubsetRegressorCV(criterion="bic", l2s=[0.0]).fit(X, y).support_
+    array([1, 2, 3, 6, 8])
+    """
+
+    _parameter_constraints: dict = {
+        "max_features": [Interval(Integral, 1, None, closed="left")],
+        "l2s": ["array-like"],
+        "criterion": [StrOptions({"cv", "bic", "ebic"})],
+        "cv": ["cv_object"],
+        "one_se": ["boolean"],
+        "n_starts": BestSubsetRegressor._parameter_constraints["n_starts"],
+        "groups": ["array-like", None],
+        "positive": ["boolean"],
+        "fit_intercept": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        max_features=20,
+        *,
+        l2s=(0.0, 0.001, 0.01, 0.1),
+        criterion="cv",
+        cv=None,
+        one_se=False,
+        n_starts="auto",
+        groups=None,
+        positive=False,
+        fit_intercept=True,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.max_features = max_features
+        self.l2s = l2s
+        self.criterion = criterion
+        self.cv = cv
+        self.one_se = one_se
+        self.n_starts = n_starts
+        self.groups = groups
+        self.positive = positive
+        self.fit_intercept = fit_intercept
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Choose the size and the penalty, and fit the subset on all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Target.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of training and of test rows.
+
+        Returns
+        -------
+        self : BestSubsetRegressorCV
+            The fitted estimator.
+        """
+        # The number of BLAS threads would change the last digits.
+        with unchanged_if_it_fails(self), one_blas_thread():
+            sample = read_sample(self, X, y, sample_weight)
+            self.l2s_ = check_penalties(self.l2s)
+            seed = _seed(self.random_state)
+            problem = Problem.of(self, sample.X, sample.y, sample.weight, 0.0)
+            if self.criterion == "cv":
+                self._score_folds(sample, problem, seed)
+            else:
+                self._score_all(sample, problem, seed)
+            self._choose()
+            problem = problem.with_l2(self.l2_)
+            random = check_random_state(seed)
+            supports = problem.search(
+                self.n_nonzero_coefs_, n_starts=self.n_starts, random=random
+            )
+            self._keep(sample, problem, supports)
+        return self
+
+    def _score_folds(self, sample, problem, seed):
+        """Squared errors of all sizes and penalties on held-out rows."""
+        splitter = check_cv(self.cv)
+        splits = _weighted_splits(splitter.split(sample.X, sample.y), sample.weight)
+        fewest = min(np.count_nonzero(sample.weight[train]) for train, _ in splits)
+        most = self._most(problem, fewest)
+        errors = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fold_errors)(self, sample, train, test, most, self.l2s_, seed)
+            for train, test in splits
+        )
+        self.mse_path_ = np.stack(errors, axis=-1)
+        self.criterion_path_ = self.mse_path_.mean(axis=-1)
+
+    def _score_all(self, sample, problem, seed):
+        """Information criteria of all sizes and penalties."""
+        most = self._most(problem, problem.design.n_rows)
+        sizes = np.arange(1, most + 1)
+        n = sample.total
+        path = np.empty((len(self.l2s_), most))
+        for row, fits in zip(path, _paths(self, problem, most, self.l2s_, seed)):
+            rss = np.array([fit.rss for fit in fits])
+            freedom = np.array([fit.freedom for fit in fits])
+            least = np.finfo(np.float64).tiny  # a perfect fit has the best criterion
+            row[:] = n * np.log(np.maximum(rss, least)) + freedom * np.log(n)
+            if self.criterion == "ebic":
+                row += 2.0 * _log_choose(problem.n_items, sizes)
+        self.criterion_path_ = path
+
+    def _most(self, problem, n_rows):
+        return max(1, min(self.max_features, problem.n_items, n_rows - 1))
+
+    def _choose(self):
+        """Keep the best penalty and size; of equal ones, the smallest size."""
+        path = self.criterion_path_
+        lowest = np.unravel_index(np.argmin(path), path.shape)
+        limit = path[lowest]
+        if self.one_se and self.criterion == "cv" and self.mse_path_.shape[-1] > 1:
+            errors = self.mse_path_[lowest]
+            limit = limit + errors.std(ddof=1) / np.sqrt(len(errors))
+        size = int(np.flatnonzero((path <= limit).any(axis=0))[0])
+        self.n_nonzero_coefs_ = size + 1
+        self.l2_ = float(self.l2s_[path[:, size].argmin()])
+
+
+def check_penalties(l2s):
+    """Read the ridge penalties.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is negative or not finite.
+    """
+    penalties = check_array(l2s, ensure_2d=False, dtype=np.float64, input_name="l2s")
+    if penalties.ndim != 1 or penalties.min() < 0:
+        raise ValueError(f"l2s must be a list of numbers of at least 0; got {l2s!r}.")
+    return penalties
+
+
+def _seed(random_state):
+    """Return what gives every search the same random numbers."""
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _weighted_splits(splits, weight):
+    """Folds with training and test rows of positive weight."""
+    rows = np.arange(len(weight))
+    splits = [(rows[train], rows[test]) for train, test in splits]
+    splits = [(train, test) for train, test in splits if weight[test].any()]
+    if not splits:
+        raise ValueError("cv gives no fold with test rows of positive weight.")
+    if any(np.count_nonzero(weight[train]) < 2 for train, _ in splits):
+        raise ValueError("cv gives a fold with fewer than 2 training rows.")
+    return splits
+
+
+def _paths(estimator, problem, most, l2s, seed):
+    """Yield the fits of sizes 1 to `most` for each penalty."""
+    for l2 in l2s:
+        penalised = problem.with_l2(l2)
+        random = check_random_state(seed)
+        supports = penalised.search(most, n_starts=estimator.n_starts, random=random)
+        yield [penalised.fit(support) for support in supports]
+
+
+def _fold_errors(estimator, sample, train, test, most, l2s, seed):
+    """Mean squared errors (n_l2s, most) on the test rows of a fold."""
+    with one_blas_thread():
+        weight = sample.weight[train]
+        problem = Problem.of(
+            estimator, sample.X[train], sample.y[train], weight / weight.sum(), 0.0
+        )
+        rows, y, weight = sample.X[test], sample.y[test], sample.weight[test]
+        errors = np.empty((len(l2s), most))
+        for row, fits in zip(errors, _paths(estimator, problem, most, l2s, seed)):
+            for k, fit in enumerate(fits):
+                residual = y - _predict(rows, problem.design, fit)
+                row[k] = np.average(residual**2, weights=weight)
+        return errors
+
+
+def _predict(rows, design, fit):
+    columns = rows[:, fit.support]
+    columns = columns.toarray() if hasattr(columns, "toarray") else columns
+    centred = columns.astype(np.float64) - design.center[fit.support]
+    return design.y_center + centred @ fit.coef
+
+
+def _log_choose(n, k):
+    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)

@@ -1,0 +1,90 @@
+"""Best subsets of all sizes, as a function."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skloss._parallel import one_blas_thread
+from skloss.sparse._inputs import check_count_of_columns, read_sample
+from skloss.sparse.best_subset import BestSubsetRegressor, Problem
+
+__all__ = ["best_subset_path"]
+
+
+def best_subset_path(
+    X,
+    y,
+    max_features,
+    *,
+    l2=0.0,
+    n_starts="auto",
+    groups=None,
+    positive=False,
+    sample_weight=None,
+    random_state=None,
+):
+    """Search the best subsets of all sizes, without an intercept.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Data; nothing is centred.
+    y : array-like of shape (n_samples,)
+        Target.
+    max_features : int
+        Largest number of columns, or of groups.
+    l2 : float, default=0.0
+        Ridge; as the following ones see `BestSubsetRegressor`.
+    n_starts : int or "auto", default="auto"
+        Number of random starts.
+    groups : array-like of shape (n_features,), default=None
+        Integer label of each feature's group.
+    positive : bool, default=False
+        Whether coefficients must be at least 0.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights.
+    random_state : int, RandomState instance or None, default=None
+        Of the random starts.
+
+    Returns
+    -------
+    sizes : ndarray of shape (max_features,)
+        1 to `max_features`.
+    coefs : ndarray of shape (n_features, max_features)
+        Coefficients.
+    rss : ndarray of shape (max_features,)
+        Weighted sums of squared residuals.
+
+    Raises
+    ------
+    ValueError
+        If X, y or a parameter are not what is allowed; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skloss.sparse.subset_path import best_subset_path
+    >>> X = np.eye(4)[:, :3]
+    >>> best_subset_path(X, [1.0, 3.0, -2.0, 0.0], 2)[1]
+    array([[ 0.,  0.],
+           [ 3.,  3.],
+           [ 0., -2.]])
+    """
+    options = {"l2": l2, "n_starts": n_starts, "groups": groups, "positive": positive}
+    estimator = BestSubsetRegressor(
+        fit_intercept=False, random_state=random_state, **options
+    )
+    estimator._validate_params()
+    with one_blas_thread():
+        sample = read_sample(estimator, X, y, sample_weight)
+        problem = Problem.of(estimator, sample.X, sample.y, sample.weight, l2)
+        design = problem.design
+        most = check_count_of_columns(
+            "max_features", max_features, design.n_rows, problem.n_items
+        )
+        random = check_random_state(random_state)
+        supports = problem.search(most, n_starts=n_starts, random=random)
+        coefs, rss = np.zeros((design.n_columns, most)), np.zeros(most)
+        for k, fit in enumerate(map(problem.fit, supports)):
+            coefs[fit.support, k] = fit.coef
+            rss[k] = fit.rss * sample.total
+    return np.arange(1, most + 1), coefs.astype(sample.dtype, copy=False), rss

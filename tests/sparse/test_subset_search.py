@@ -1,0 +1,178 @@
+"""The local search: what it finds, and that no exchange improves it."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import OrthogonalMatchingPursuit
+
+from skloss.sparse import _subset_design
+from skloss.sparse._subset_design import Layout, SubsetDesign
+from skloss.sparse._subset_item_kernels import nonnegative_loss
+from skloss.sparse._subset_search import SubsetSearch, search_path
+from tests.sparse.subset_cases import (
+    correlated,
+    diabetes_with_squares,
+    enumerated,
+    mean_square,
+    objective,
+)
+
+
+def design_of(X, y, weight=None, center=True, **options):
+    weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
+    return SubsetDesign(X, y, weight / weight.sum(), center=center, **options)
+
+
+def search(design, most, **options):
+    return search_path(design, most, random=np.random.RandomState(0), **options)
+
+
+def test_diabetes_subsets_are_those_of_enumeration():
+    X, y = diabetes_with_squares()
+    assert X.shape[1] == 64
+    supports = search(design_of(X, y), 4)
+    found = [mean_square(X, y, support) for support in supports[1:]]
+    np.testing.assert_allclose(found, [3205.190, 3083.051, 2990.232], atol=6e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_small_subsets_are_those_of_enumeration(seed, l2):
+    X, y = correlated(40, 12, seed)
+    supports = search(design_of(X, y, l2=l2), 3)
+    for k, support in enumerate(supports, 1):
+        lowest = enumerated(X, y, k, l2=l2)
+        assert objective(X, y, support, l2=l2) == pytest.approx(lowest, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_exchange_lowers_the_objective(seed):
+    X, y = correlated(60, 40, seed, rho=0.99)
+    weight = np.random.RandomState(seed).randint(0, 3, 60)
+    (*_, support) = search(design_of(X, y, weight, l2=0.01), 5, n_starts=0)
+    options = {"weight": weight, "l2": 0.01}
+    reached = objective(X, y, support, **options)
+    for i in range(5):
+        for j in np.setdiff1d(np.arange(40), support):
+            other = np.append(np.delete(support, i), j)
+            assert objective(X, y, other, **options) >= reached * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_residuals_fall_with_the_size_and_are_at_most_those_of_pursuit(seed):
+    X, y = correlated(80, 50, seed, rho=0.95)
+    Z = (X - X.mean(0)) / X.std(0)
+    supports = search(design_of(X, y), 8, n_starts=0)
+    found = [mean_square(X, y, support) for support in supports]
+    assert (np.diff(found) <= 1e-12).all()
+    for k in range(1, 9):
+        pursuit = OrthogonalMatchingPursuit(n_nonzero_coefs=k).fit(Z, y)
+        assert found[k - 1] <= np.mean((y - pursuit.predict(Z)) ** 2) * (1 + 1e-9)
+
+
+def test_orthonormal_columns_are_cut_by_size():
+    random = np.random.RandomState(0)
+    Q = np.linalg.qr(random.standard_normal((50, 20)))[0]
+    y = random.standard_normal(50)
+    for k, support in enumerate(search(design_of(Q, y, center=False), 6), 1):
+        largest = np.argsort(-np.abs(Q.T @ y))[:k]
+        assert set(support) == set(largest)
+
+
+def test_planted_support_is_beaten_where_columns_are_nearly_dependent():
+    random = np.random.RandomState(1)
+    n, d, k = 150, 600, 8
+    X = random.standard_normal((n, d))
+    for j in range(1, d):
+        X[:, j] = 0.99 * X[:, j - 1] + np.sqrt(1 - 0.99**2) * X[:, j]
+    planted = random.choice(d, k, replace=False)
+    signal = X[:, planted] @ random.choice([-1.0, 1.0], k)
+    y = signal + random.standard_normal(n) * signal.std() / np.sqrt(10)
+    support = search(design_of(X, y), k)[-1]
+    assert mean_square(X, y, support) <= mean_square(X, y, planted) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("center", [True, False])
+def test_designs_that_are_not_copied_have_the_same_gram_matrix(monkeypatch, center):
+    random = np.random.RandomState(0)
+    X = random.standard_normal((30, 8)) * (random.uniform(size=(30, 8)) < 0.4)
+    y, weight = random.standard_normal(30), random.uniform(0.5, 2.0, 30)
+    s = weight / weight.sum()
+    Z = X - s @ X if center else X
+    Z = Z / np.sqrt(s @ Z**2)
+    expected = Z.T @ (s[:, None] * Z)
+    copied = design_of(X, y, weight, center)
+    monkeypatch.setattr(_subset_design, "_COPIED", 0)
+    for kind in (X, X.astype(np.float32), sparse.csc_array(X)):
+        design = design_of(kind, y, weight, center)
+        single = kind.dtype == np.float32
+        np.testing.assert_allclose(
+            design.gram(), expected, atol=1e-6 if single else 1e-12
+        )
+        np.testing.assert_allclose(design.q, copied.q, atol=1e-6 if single else 1e-12)
+    np.testing.assert_allclose(copied.gram(), expected, atol=1e-12)
+
+
+def test_full_cache_starts_anew(monkeypatch):
+    X, y = correlated(60, 40, 0, rho=0.95)
+    roomy = search(design_of(X, y), 6, n_starts=0)
+    monkeypatch.setattr(_subset_design, "_CACHE", 40 * 8)
+    tight = design_of(X, y)
+    again = search(tight, 6, n_starts=0)
+    assert len(tight.cache) < 40
+    for ours, theirs in zip(again, roomy, strict=True):
+        assert mean_square(X, y, ours) == pytest.approx(mean_square(X, y, theirs))
+
+
+def test_penalties_share_the_gram_matrix():
+    X, y = correlated(60, 20, 0)
+    design = design_of(X, y)
+    for l2 in (0.0, 0.1, 0.0):
+        shared = search(design.with_l2(l2), 4, n_starts=0)
+        alone = search(design_of(X, y, l2=l2), 4, n_starts=0)
+        for ours, theirs in zip(shared, alone, strict=True):
+            assert set(ours) == set(theirs)
+
+
+def test_dependent_columns_of_a_start_are_replaced():
+    X, y = correlated(60, 20, 0)
+    X = np.column_stack([X, X[:, 0] + X[:, 1]])
+    support, loss = SubsetSearch(design_of(X, y), 3).improved(np.array([0, 1, 20]), 3)
+    assert len(set(support)) == 3
+    expected = 2 * objective(X, y, support) / y.var()
+    assert loss == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nonnegative_loss_is_that_of_scipy(seed):
+    X, y = correlated(30, 8, seed)
+    design = design_of(X, y, l2=0.01)
+    G = design.gram() + 0.01 * np.eye(8)
+    expected = 2 * objective(X, y, range(8), l2=0.01, positive=True) / y.var()
+    assert nonnegative_loss(G, design.q, 8) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_groups_are_those_of_enumeration(positive, l2):
+    groups = np.array([3, 3, 1, 1, 1, 7, 0, 0, 9, 9, 4, 4])
+    for seed in range(3):
+        X, y = correlated(40, 12, seed)
+        design = design_of(X, y, l2=l2, positive=positive)
+        layout = Layout.of(design, np.unique(groups, return_inverse=True)[1])
+        items = search(design, 3, layout=layout)[-1]
+        columns = layout.columns(items)
+        options = {"l2": l2, "positive": positive}
+        lowest = enumerated(X, y, 3, groups=groups, **options)
+        assert objective(X, y, columns, **options) == pytest.approx(lowest, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_positive_subsets_are_those_of_enumeration(seed):
+    X, y = correlated(40, 11, seed)
+    design = design_of(X, y, positive=True)
+    supports = search(design, 3, layout=Layout.of(design))
+    for k, support in enumerate(supports, 1):
+        lowest = enumerated(X, y, k, positive=True)
+        found = objective(X, y, support, positive=True)
+        assert found == pytest.approx(lowest, rel=1e-9)
