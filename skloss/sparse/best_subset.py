@@ -158,7 +158,7 @@ class BestSubsetRegressor(BaseBestSubset):
         Nodes of branch and bound.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if they are all strings.
 
     Notes

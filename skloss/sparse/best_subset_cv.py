@@ -73,13 +73,13 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Intercept.
     support_ : ndarray of intp
         Sorted columns of the support.
-    rss_path_ : ndarray of shape (n_nonzero_coefs_,)
+    rss_path_ : ndarray of shape (`n_nonzero_coefs_`,)
         Weighted sums of squared residuals, for sizes up to the one chosen.
     objective_, lower_bound_, gap_, n_nodes_
         As in :class:`BestSubsetRegressor` with ``method="search"``.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if they are all strings.
 
     Examples

@@ -104,7 +104,7 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
         Largest distance of a coefficient from stationarity.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has them.
 
     Warns

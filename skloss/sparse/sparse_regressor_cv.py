@@ -101,7 +101,7 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         certificate is that of the fit before least squares.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has them.
 
     Warns
