@@ -100,19 +100,14 @@ class _Task(PathTask):
         return self._problem(level.ridge).minimize(penalty, x, aim)
 
     def _problem(self, ridge):
-        """Quadratic on the working set, in which constant columns count for nothing."""
+        """Quadratic on the working set."""
         data, f = self.common.data, self.number
         kept = data.kept
         if self.problem_key != (kept.size, ridge):
             Q, c = data.grams[f], data.linear[f, kept]
-            noise = ROUNDING * data.means[f, kept]
-            constant = Q.diagonal() <= noise**2
-            if ridge or constant.any():
+            if ridge:
                 Q = Q.copy()
                 Q[np.diag_indices(kept.size)] += ridge
-                Q[constant] = 0.0
-                Q[:, constant] = 0.0
-                c = np.where(constant, 0.0, c)
             self.problem = BlockProblem(Q, c, data.square[f])
             self.problem_key = kept.size, ridge
         return self.problem

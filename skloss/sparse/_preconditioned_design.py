@@ -10,7 +10,7 @@ from skloss.solvers._fold_grams import FoldGrams
 from skloss.solvers.path import Level, PathSolution, polish, quadratic_path
 from skloss.sparse._preconditioner import FLOOR, independent, root_mean_squares
 
-__all__ = ["L1Design", "PathPoint", "Target", "alpha_grid"]
+__all__ = ["L1Design", "PathPoint", "Target"]
 
 _NOTHING = 1e-8  # less than this left of a column is rounding
 _AT_ONCE = 1 << 20  # numbers in a block of columns
@@ -209,11 +209,3 @@ class L1Design:
             1,
             True,
         )
-
-
-def alpha_grid(alpha_max, n_alphas, eps):
-    """Strengths from the largest that matters, geometrically down to `eps` of it."""
-    alpha_max = max(alpha_max, np.finfo(np.float64).tiny ** 0.25)
-    if n_alphas == 1:
-        return np.array([alpha_max])
-    return alpha_max * np.logspace(0.0, np.log10(eps), n_alphas)

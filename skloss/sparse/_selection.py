@@ -18,8 +18,10 @@ __all__ = [
 
 def alpha_grid(alpha_max, n_alphas, eps):
     """Strengths from the largest that matters, geometrically down to `eps` of it."""
-    if alpha_max <= 0.0 or n_alphas == 1:  # nothing is penalised, or nothing moves
-        return np.full(n_alphas if alpha_max > 0.0 else 1, max(alpha_max, 0.0))
+    if alpha_max <= 0.0:  # nothing is penalised, or nothing moves
+        alpha_max = np.finfo(np.float64).tiny ** 0.25
+    if n_alphas == 1:
+        return np.array([alpha_max])
     return np.geomspace(alpha_max, alpha_max * eps, n_alphas)
 
 
@@ -46,7 +48,7 @@ def check_alphas(alphas):
     return np.sort(given)[::-1].copy()
 
 
-def splits_of(cv, sample):
+def splits_of(cv, sample, groups=None):
     """Folds with test rows, as positions of rows.
 
     Parameters
@@ -55,6 +57,8 @@ def splits_of(cv, sample):
         As scikit-learn takes it; 5 folds by default.
     sample : Sample
         Data.
+    groups : array-like of shape (n,), default=None
+        Handed to the splitter.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def splits_of(cv, sample):
         Folds whose test rows have no weight are left out.
     """
     rows = np.arange(len(sample.y))
-    splits = check_cv(cv, sample.y).split(sample.X, sample.y)
+    splits = check_cv(cv, sample.y).split(sample.X, sample.y, groups)
     try:
         splits = [(rows[train], rows[test]) for train, test in splits]
     except IndexError as error:
@@ -71,9 +75,8 @@ def splits_of(cv, sample):
     splits = [(train, test) for train, test in splits if weight[test].any()]
     if not splits:
         raise ValueError("cv gives no fold with test rows of positive weight.")
-    for train, _ in splits:
-        if not weight[train].any():
-            raise ValueError("cv gives a fold whose training rows have no weight.")
+    if any(np.count_nonzero(weight[train]) < 2 for train, _ in splits):
+        raise ValueError("cv gives a fold with fewer than 2 training rows of weight.")
     return splits
 
 

@@ -179,7 +179,7 @@ class BestSubsetRegressor(BaseBestSubset):
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> from skloss.sparse.best_subset import BestSubsetRegressor
+    >>> from skloss.sparse import BestSubsetRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = BestSubsetRegressor(3, method="exact").fit(X, y)
     >>> model.support_, model.gap_

@@ -6,13 +6,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.special import gammaln
 from sklearn.base import _fit_context
-from sklearn.model_selection import check_cv
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skloss._parallel import one_blas_thread
 from skloss._refit import unchanged_if_it_fails
 from skloss.sparse._inputs import read_sample
+from skloss.sparse._selection import splits_of
 from skloss.sparse.best_subset import BaseBestSubset, BestSubsetRegressor, Problem
 
 __all__ = ["BestSubsetRegressorCV"]
@@ -85,7 +85,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> from skloss.sparse.best_subset_cv import BestSubsetRegressorCV
+    >>> from skloss.sparse import BestSubsetRegressorCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> BestSubsetRegressorCV(criterion="bic", l2s=[0.0]).fit(X, y).support_
     array([1, 2, 3, 6, 8])
@@ -171,8 +171,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
 
     def _score_folds(self, sample, problem, seed):
         """Squared errors of all sizes and penalties on held-out rows."""
-        splitter = check_cv(self.cv)
-        splits = _weighted_splits(splitter.split(sample.X, sample.y), sample.weight)
+        splits = splits_of(self.cv, sample)
         fewest = min(np.count_nonzero(sample.weight[train]) for train, _ in splits)
         most = self._most(problem, fewest)
         errors = Parallel(n_jobs=self.n_jobs)(
@@ -232,18 +231,6 @@ def _seed(random_state):
     if isinstance(random_state, Integral):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _weighted_splits(splits, weight):
-    """Folds with training and test rows of positive weight."""
-    rows = np.arange(len(weight))
-    splits = [(rows[train], rows[test]) for train, test in splits]
-    splits = [(train, test) for train, test in splits if weight[test].any()]
-    if not splits:
-        raise ValueError("cv gives no fold with test rows of positive weight.")
-    if any(np.count_nonzero(weight[train]) < 2 for train, _ in splits):
-        raise ValueError("cv gives a fold with fewer than 2 training rows.")
-    return splits
 
 
 def _paths(estimator, problem, most, l2s, seed):

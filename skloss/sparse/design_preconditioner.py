@@ -106,7 +106,7 @@ class DesignPreconditioner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
     Examples
     --------
     >>> import numpy as np
-    >>> from skloss.sparse.design_preconditioner import DesignPreconditioner
+    >>> from skloss.sparse import DesignPreconditioner
     >>> rng = np.random.default_rng(0)
     >>> factors = rng.standard_normal((200, 2))
     >>> X = factors @ rng.standard_normal((2, 50))

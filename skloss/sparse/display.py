@@ -112,7 +112,7 @@ class SparsePathDisplay:
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from skloss.sparse import SparseRegressorCV
-    >>> from skloss.sparse.display import SparsePathDisplay
+    >>> from skloss.sparse import SparsePathDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> model = SparseRegressorCV(alphas=20).fit(X, y)
     >>> display = SparsePathDisplay.from_estimator(model, max_labels=3)

@@ -117,7 +117,7 @@ class PreconditionedLasso(BasePreconditioned):
     Examples
     --------
     >>> import numpy as np
-    >>> from skloss.sparse.preconditioned_lasso import PreconditionedLasso
+    >>> from skloss.sparse import PreconditionedLasso
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((200, 2)) @ rng.standard_normal((2, 50))
     >>> X += 0.01 * rng.standard_normal((200, 50))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import _fit_context
-from sklearn.model_selection import check_cv
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -19,8 +18,9 @@ from skloss.sparse._preconditioned_base import (
     FirstPhase,
     warn_of_gaps,
 )
-from skloss.sparse._preconditioned_design import Target, alpha_grid
+from skloss.sparse._preconditioned_design import Target
 from skloss.sparse._preconditioned_subset import best_subsets, by_size
+from skloss.sparse._selection import alpha_grid, best_position, splits_of
 
 __all__ = ["PreconditionedLassoCV"]
 
@@ -156,7 +156,7 @@ class PreconditionedLassoCV(BasePreconditioned):
     Examples
     --------
     >>> import numpy as np
-    >>> from skloss.sparse.preconditioned_lasso_cv import PreconditionedLassoCV
+    >>> from skloss.sparse import PreconditionedLassoCV
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 150))
     >>> X += 0.05 * rng.standard_normal((200, 150))
@@ -253,7 +253,7 @@ class PreconditionedLassoCV(BasePreconditioned):
             sample = read_sample(self, X, y, sample_weight)
             self._check_count(sample)
             target = Target.read(sample.y, sample.weight, self.fit_intercept)
-            splits = self._splits(sample, groups)
+            splits = splits_of(self.cv, sample, groups)
             phases = self._phases(sample)
             grids = [self._grid(phase, target) for phase in phases]
 
@@ -278,21 +278,6 @@ class PreconditionedLassoCV(BasePreconditioned):
                 self, [fit for path in chosen.solutions for fit in path], target
             )
         return self
-
-    def _splits(self, sample, groups):
-        """Training and test rows of folds with weight."""
-        rows, weight = np.arange(sample.y.size), sample.weight
-        splits = check_cv(self.cv).split(sample.X, sample.y, groups)
-        try:
-            splits = [(rows[train], rows[test]) for train, test in splits]
-        except IndexError as error:
-            raise ValueError(f"cv names rows that there are not: {error}.") from None
-        splits = [(train, test) for train, test in splits if weight[test].any()]
-        if not splits:
-            raise ValueError("cv gives no fold with test rows of positive weight.")
-        if not all(weight[train].any() for train, _ in splits):
-            raise ValueError("cv gives a fold without training rows of weight.")
-        return splits
 
     def _phases(self, sample):
         """First phases of the paths to compare: without a basis first."""
@@ -350,7 +335,7 @@ class PreconditionedLassoCV(BasePreconditioned):
 
     def _keep_path(self, candidates, chosen, sample, target):
         """Keep the best strength of the best path, and its fit to all rows."""
-        at = choose(chosen.errors, self.one_se)
+        at = best_position(chosen.errors, one_se=self.one_se)
         self.alphas_, self.mse_path_ = chosen.alphas, chosen.errors
         self.alpha_ = float(chosen.alphas[at])
         self.used_preconditioner_ = chosen.used
@@ -379,7 +364,8 @@ class PreconditionedLassoCV(BasePreconditioned):
                 for fold, split in enumerate(splits)
             )
             self.subset_mse_path_ = np.stack(errors, axis=1)
-            size = choose(self.subset_mse_path_, self.one_se) + 1
+            best = best_position(self.subset_mse_path_, one_se=self.one_se)
+            size = best + 1
         self._keep_subset(sample, target, chosen.phase, size)
 
     def _subset_errors(self, sample, chosen, fold, train, test, most):
@@ -402,25 +388,3 @@ class PreconditionedLassoCV(BasePreconditioned):
             predicted = subsets.predictions(sample.X[test], range(1, most + 1))
         share = sample.weight[test] / sample.weight[test].sum()
         return share @ np.square(sample.y[test, None] - predicted)
-
-
-def choose(errors, one_se):
-    """Position of the least mean error, or of the first one within a standard error.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (n_choices, n_folds)
-        The simplest model first.
-    one_se : bool
-        Whether to allow a standard error.
-
-    Returns
-    -------
-    int
-    """
-    mean = errors.mean(axis=1)
-    best = int(mean.argmin())
-    if not one_se or errors.shape[1] == 1:
-        return best
-    allowed = errors[best].std(ddof=1) / np.sqrt(errors.shape[1])
-    return int(np.flatnonzero(mean <= mean[best] + allowed)[0])

@@ -69,7 +69,7 @@ class SubsetStabilityDisplay:
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from skloss.sparse import SparseRegressor
-    >>> from skloss.sparse.stability_display import SubsetStabilityDisplay
+    >>> from skloss.sparse import SubsetStabilityDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> display = SubsetStabilityDisplay.from_estimator(
     ...     SparseRegressor(alpha=1.0), X, y, n_repeats=20, random_state=0

@@ -62,7 +62,7 @@ def best_subset_path(
     Examples
     --------
     >>> import numpy as np
-    >>> from skloss.sparse.subset_path import best_subset_path
+    >>> from skloss.sparse import best_subset_path
     >>> X = np.eye(4)[:, :3]
     >>> best_subset_path(X, [1.0, 3.0, -2.0, 0.0], 2)[1]
     array([[ 0.,  0.],

@@ -65,7 +65,7 @@ def random_support_condition(
     Examples
     --------
     >>> import numpy as np
-    >>> from skloss.sparse.support_condition import random_support_condition
+    >>> from skloss.sparse import random_support_condition
     >>> rng = np.random.default_rng(0)
     >>> noise = rng.standard_normal((200, 50))
     >>> X = rng.standard_normal((200, 2)) @ rng.standard_normal((2, 50)) + 0.01 * noise

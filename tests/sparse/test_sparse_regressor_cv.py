@@ -168,6 +168,6 @@ def test_folds_without_weight(data):
     weight[:24] = 0.0
     search = SparseRegressorCV(alphas=5).fit(X, y, weight)
     assert search.mse_path_.shape == (5, 4)
-    with pytest.raises(ValueError, match="training rows have no weight"):
+    with pytest.raises(ValueError, match="fewer than 2 training rows"):
         cv = [(np.arange(24), np.arange(24, 120))]
         SparseRegressorCV(alphas=5, cv=cv).fit(X, y, weight)
