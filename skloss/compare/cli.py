@@ -29,7 +29,8 @@ examples:
 """
 _EXIT_CODES = """\
 exit codes:
-  0 done; 2 bad input; 3 some estimators failed or got no result in time;
+  0 done; 2 bad input; 3 some estimators failed or got no result in time (those
+  left out as too slow for it apart);
   130 interrupted, what was finished is reported
 """
 # Argument of compare() -> option to blame.

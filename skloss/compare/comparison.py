@@ -261,11 +261,19 @@ class Comparison:
 
     @property
     def failed(self):
-        """Whether a model that takes part failed, or has no result in the time."""
-        return any(
-            record.error or record.model.problem or not record.tuned
+        """Whether a model that takes part failed, or has no result in the time.
+
+        One that is too slow for the time allowed is left out, and takes no part unless
+        nobody else does.
+        """
+        taking_part = [
+            record
             for record in self._run.records
-            if not record.model.problem.startswith("left out")
+            if not (record.model.problem or record.stopped).startswith("left out")
+        ]
+        return not taking_part or any(
+            record.error or record.model.problem or not record.tuned
+            for record in taking_part
         )
 
     def unfinished(self):

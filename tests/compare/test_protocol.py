@@ -386,6 +386,23 @@ def test_what_was_fitted_before_time_ran_out_is_kept(numbers):
     assert result._run.seconds < 2.5
 
 
+def test_who_is_too_slow_for_the_time_is_no_failure_unless_all_are(numbers):
+    result = compare(
+        *numbers,
+        estimators=[LogisticRegression()],
+        baselines=RIVALS,
+        n_repeats=1,
+        verbose=0,
+    )
+    assert not result.failed
+    for record in result._run.records:
+        record.tuned.clear()
+        assert result.failed
+        record.stopped = "left out: one fit takes about 9 s, too long for its share"
+        everybody = record is result._run.records[-1]
+        assert result.failed == everybody
+
+
 def test_an_estimator_that_cannot_be_imported_is_a_failure_in_the_table(numbers):
     from skloss.compare import register
     from skloss.compare.registry import unregister
