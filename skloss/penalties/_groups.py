@@ -1,8 +1,10 @@
-"""Coefficients in groups: labels, order, norms."""
+"""Coefficients in groups: labels, order, norms; and penalties of them."""
 
 import numpy as np
 
-__all__ = ["Groups", "check_factors"]
+from skloss.penalties._vector_contract import VectorPenalty
+
+__all__ = ["GroupedPenalty", "Groups", "check_factors"]
 
 
 class Groups:
@@ -93,3 +95,38 @@ def check_factors(name, factors, n, *, above_zero=False):
         words = "above 0" if above_zero else "of at least 0"
         raise ValueError(f"{name} must be finite numbers {words}; got {factors}.")
     return factors
+
+
+class GroupedPenalty(VectorPenalty):
+    """Base of the penalties of groups.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength, at least 0.
+    groups : array-like of shape (size,)
+        An integer for each coefficient; equal ones make a group.
+    """
+
+    def __init__(self, alpha, groups):
+        self.groups = Groups(groups)
+        super().__init__(alpha, self.groups.index.size)
+
+    def closure(self, columns):
+        """Add the rest of the groups of some columns.
+
+        Parameters
+        ----------
+        columns : ndarray of intp
+            Distinct coefficients.
+
+        Returns
+        -------
+        ndarray of intp
+            The coefficients.
+        """
+        return self.groups.closure(columns)
+
+    def _restricted(self, columns):
+        groups, which = self.groups.restrict(columns)
+        return {"groups": groups, "weights": self.weights[which]}

@@ -94,7 +94,10 @@ class Piece(NamedTuple):
 
 
 class VectorPenalty:
-    """Base of the penalties of whole vectors."""
+    """Base of the penalties of whole vectors.
+
+    What users call is here, documented once; penalties say how it is computed.
+    """
 
     def __init__(self, alpha, size):
         if not (np.isfinite(alpha) and alpha >= 0):
@@ -128,13 +131,95 @@ class VectorPenalty:
         """
         return self._changed(alpha=float(alpha))
 
+    def value(self, w):
+        """Penalty of coefficients.
+
+        Parameters
+        ----------
+        w : ndarray of shape (size,)
+            Coefficients.
+
+        Returns
+        -------
+        float
+            At least 0; inf where a constraint is violated.
+        """
+        return float(self._value(w))
+
+    def prox(self, v, step):
+        """Proximal operator.
+
+        Parameters
+        ----------
+        v : ndarray of shape (size,)
+            Point.
+        step : float
+            Step length.
+
+        Returns
+        -------
+        ndarray of shape (size,)
+            The x that minimises ``||x - v||**2 / 2 + step * value(x)``.
+        """
+        return self._prox(v, step)
+
+    def critical_alpha(self, u):
+        """Smallest alpha at which all penalised coefficients are zero.
+
+        Parameters
+        ----------
+        u : ndarray of shape (size,)
+            Negative gradient where they are.
+
+        Returns
+        -------
+        float
+            The dual norm of u; infinite if no alpha is large enough.
+        """
+        return float(self._critical_alpha(u))
+
+    def gap(self, w, u):
+        """Scaling of a dual point and the penalty's part of the duality gap.
+
+        Parameters
+        ----------
+        w, u : ndarray of shape (size,)
+            Coefficients and dual point.
+
+        Returns
+        -------
+        tuple of float
+            The scaling s and the part of the gap, at least 0.
+        """
+        s = self._scaling(u) if self.alpha > 0.0 else 1.0
+        return s, max(float(self._part(w, u, s)), 0.0)
+
+    def activity(self, u, slack):
+        """How likely coefficients are nonzero at a solution; 0 where they are not.
+
+        Parameters
+        ----------
+        u : ndarray of shape (size,)
+            Negative gradient.
+        slack : float
+            Factor of the penalty.
+
+        Returns
+        -------
+        ndarray of shape (size,)
+            One for each coefficient; infinite for those without a penalty.
+        """
+        if self.alpha == 0.0:
+            return np.full(self.size, np.inf)
+        return self._activity(u, slack)
+
     @property
     def free(self):
-        """Mask of coefficients that are not penalised."""
+        """Mask of coefficients that are not penalised, though perhaps constrained."""
         return np.full(self.size, self.alpha == 0.0)
 
     def closure(self, columns):
-        """Add what cannot be without some columns: nothing.
+        """Add what is never zero without some columns.
 
         Parameters
         ----------
@@ -148,9 +233,74 @@ class VectorPenalty:
         """
         return columns
 
+    def restrict(self, columns):
+        """Return the penalty of coefficients that are zero but for some.
+
+        Parameters
+        ----------
+        columns : ndarray of intp
+            Distinct coefficients, whole groups where there are groups.
+
+        Returns
+        -------
+        VectorPenalty
+            The penalty.
+        """
+        return self._changed(size=columns.size, **self._restricted(columns))
+
+    def piece(self, w):
+        """Smooth piece around a point.
+
+        Parameters
+        ----------
+        w : ndarray of shape (size,)
+            Coefficients.
+
+        Returns
+        -------
+        Piece
+            The penalty on it.
+        """
+        return self._piece(w)
+
     def blocks(self):
         """Return the groups of a penalty that is a sum over them, else None."""
         return None
+
+    def _value(self, w):
+        raise NotImplementedError
+
+    def _prox(self, v, step):
+        raise NotImplementedError
+
+    def _critical_alpha(self, u):
+        raise NotImplementedError
+
+    def _activity(self, u, slack):
+        raise NotImplementedError
+
+    def _restricted(self, columns):
+        """Attributes that differ, but for the size."""
+        raise NotImplementedError
+
+    def _piece(self, w):
+        raise NotImplementedError
+
+    def _scaling(self, u):
+        """Scaling that makes u feasible, for alpha above 0: for a norm, of its dual."""
+        norm = self.critical_alpha(u)
+        # Rounded into what is feasible.
+        return 1.0 if norm <= self.alpha else self.alpha / norm * (1.0 - 1e-15)
+
+    def _part(self, w, u, s):
+        """Part of the gap at ``s * u``."""
+        if self.alpha == 0.0:
+            return np.abs(u * w).sum()
+        return self.value(w) + self._conjugate(s * u) - s * float(u @ w)
+
+    def _conjugate(self, u):
+        """Convex conjugate at a feasible point, for alpha above 0: 0 for a norm."""
+        return 0.0
 
 
 def prox_residual(penalty, w, u, step):

@@ -15,7 +15,7 @@ local minima; the operator returns a global one, the smallest if there are two.
 import math
 from typing import NamedTuple
 
-from skloss._jit import dispatched
+from skloss._jit import dispatched, kernel
 from skloss._values import NONNEGATIVE, Allowed
 from skloss.penalties._contract import (
     conjugate,
@@ -28,6 +28,14 @@ from skloss.penalties._contract import (
 )
 
 __all__ = ["MCP", "SCAD"]
+
+
+def _check_positive(penalty):
+    if not isinstance(penalty.positive, bool):
+        raise TypeError(
+            f"positive of {type(penalty).__name__} must be True or False; got "
+            f"{penalty.positive!r}."
+        )
 
 
 @register("mcp")
@@ -43,6 +51,8 @@ class MCP(NamedTuple):
         Strength, at least 0: the slope at zero.
     gamma : float, default=3.0
         Above 1. The larger, the closer to the lasso.
+    positive : bool, default=False
+        Whether coefficients must be at least 0.
 
     Examples
     --------
@@ -53,11 +63,16 @@ class MCP(NamedTuple):
 
     alpha: float = 1.0
     gamma: float = 3.0
+    positive: bool = False
 
     allowed = {
         "alpha": NONNEGATIVE,
         "gamma": Allowed("a finite number above 1", 1.0, math.inf, (False, False)),
     }
+
+    def check(self):
+        """Raise TypeError if `positive` is not a bool."""
+        _check_positive(self)
 
 
 @register("scad")
@@ -73,6 +88,8 @@ class SCAD(NamedTuple):
         Strength, at least 0: the slope at zero.
     gamma : float, default=3.7
         Above 2. The larger, the closer to the lasso.
+    positive : bool, default=False
+        Whether coefficients must be at least 0.
 
     Examples
     --------
@@ -83,11 +100,16 @@ class SCAD(NamedTuple):
 
     alpha: float = 1.0
     gamma: float = 3.7
+    positive: bool = False
 
     allowed = {
         "alpha": NONNEGATIVE,
         "gamma": Allowed("a finite number above 2", 2.0, math.inf, (False, False)),
     }
+
+    def check(self):
+        """Raise TypeError if `positive` is not a bool."""
+        _check_positive(self)
 
 
 # What follows is written once, for a penalty with slope alpha up to t = knot, falling
@@ -110,6 +132,8 @@ def _(penalty):
 
 
 def _value(penalty, w, weight=1.0):
+    if w < 0.0 and penalty.positive and weight > 0.0:
+        return math.inf
     a, start = penalty.alpha, knot(penalty)
     end = penalty.gamma * a
     t = abs(w)
@@ -122,8 +146,12 @@ def _value(penalty, w, weight=1.0):
 
 
 def _subdifferential_distance(penalty, w, g, weight=1.0):
+    bounded = penalty.positive and weight > 0.0
+    if w < 0.0 and bounded:
+        return math.inf
     if w == 0.0:
-        return max(abs(g) - weight * penalty.alpha, 0.0)
+        size = -g if bounded else abs(g)
+        return max(size - weight * penalty.alpha, 0.0)
     a, start, t = penalty.alpha, knot(penalty), abs(w)
     end = penalty.gamma * a
     slope = a
@@ -134,18 +162,27 @@ def _subdifferential_distance(penalty, w, g, weight=1.0):
 
 def _conjugate(penalty, u, weight=1.0):
     # The penalty is bounded: any slope at all outgrows it.
-    return 0.0 if u == 0.0 else math.inf
+    return 0.0 if _is_outgrown(penalty, u, weight) else math.inf
 
 
 def _dual_scale(penalty, u, weight=1.0):
-    return 1.0 if u == 0.0 else 0.0
+    return 1.0 if _is_outgrown(penalty, u, weight) else 0.0
+
+
+@kernel
+def _is_outgrown(penalty, u, weight):
+    """Whether no coefficient gains from slope u."""
+    return u == 0.0 or (u < 0.0 and penalty.positive and weight > 0.0)
 
 
 def _piece(penalty, w, weight=1.0):
     a, start, t = penalty.alpha, knot(penalty), abs(w)
     end = penalty.gamma * a
+    bounded = penalty.positive and weight > 0.0
+    if bounded and not w > 0.0:
+        return w, w, 0.0, 0.0
     if weight == 0.0 or a == 0.0:
-        return -math.inf, math.inf, 0.0, 0.0
+        return 0.0 if bounded else -math.inf, math.inf, 0.0, 0.0
     if t == 0.0:
         return w, w, 0.0, 0.0
     if t <= start:
@@ -162,6 +199,8 @@ def _piece(penalty, w, weight=1.0):
 
 @prox.implement(MCP)
 def _(penalty, v, step):
+    if v <= 0.0 and penalty.positive and step > 0.0:
+        return 0.0
     a, gamma, t = penalty.alpha, penalty.gamma, abs(v)
     if step >= gamma:  # concave up to gamma * alpha: zero, or v itself
         return v if t > a * math.sqrt(step * gamma) else 0.0
@@ -173,6 +212,8 @@ def _(penalty, v, step):
 
 @prox.implement(SCAD)
 def _(penalty, v, step):
+    if v <= 0.0 and penalty.positive and step > 0.0:
+        return 0.0
     a, gamma, t = penalty.alpha, penalty.gamma, abs(v)
     soft = max(t - step * a, 0.0)
     if step >= gamma - 1.0:  # concave between alpha and gamma * alpha

@@ -11,13 +11,13 @@ from numbers import Integral
 
 import numpy as np
 
-from skloss.penalties._groups import Groups, check_factors
-from skloss.penalties._vector_contract import Piece, VectorPenalty
+from skloss.penalties._groups import GroupedPenalty, check_factors
+from skloss.penalties._vector_contract import Piece
 
 __all__ = ["SparseEnvelope"]
 
 
-class SparseEnvelope(VectorPenalty):
+class SparseEnvelope(GroupedPenalty):
     """Ridge that allows k of the coefficients, or groups, at full share.
 
     ``alpha / 2`` times the minimum of ``sum_j weights[j] * ||w_j||**2 / u_j`` over u
@@ -53,8 +53,7 @@ class SparseEnvelope(VectorPenalty):
     """
 
     def __init__(self, alpha, n_nonzero, groups, *, weights=None):
-        self.groups = Groups(np.asarray(groups))
-        super().__init__(alpha, self.groups.index.size)
+        super().__init__(alpha, np.asarray(groups))
         if not isinstance(n_nonzero, Integral) or n_nonzero < 1:
             raise ValueError(
                 f"n_nonzero must be an integer of at least 1; got {n_nonzero!r}."
@@ -89,39 +88,14 @@ class SparseEnvelope(VectorPenalty):
         full[order[:n]] = True
         return full, float(tails[n]), k - n
 
-    def value(self, w):
-        """Penalty of coefficients.
-
-        Parameters
-        ----------
-        w : ndarray of shape (size,)
-            Coefficients.
-
-        Returns
-        -------
-        float
-            The number.
-        """
+    def _value(self, w):
         sizes = self._sizes(w)
         full, rest, share = self._split(sizes)
         squares = float(sizes[full] @ sizes[full])
         return 0.5 * self.alpha * (squares + rest * rest / share)
 
-    def prox(self, v, step):
-        """Proximal operator, by the root of a piecewise linear function.
-
-        Parameters
-        ----------
-        v : ndarray of shape (size,)
-            Point.
-        step : float
-            Step length.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-            One for each coefficient.
-        """
+    def _prox(self, v, step):
+        """By the root of a piecewise linear function."""
         strength = step * self.alpha
         if strength == 0.0:
             return v.copy()
@@ -143,8 +117,11 @@ class SparseEnvelope(VectorPenalty):
         falling = np.partition(sizes, sizes.size - k)[sizes.size - k :]
         return sizes, falling
 
-    def critical_alpha(self, u):
-        """Return infinity: like ridge it leaves coefficients nonzero at any strength.
+    def first_direction(self, u):
+        """Direction of the minimum where alpha is large: the k largest gradients.
+
+        At strength alpha, no coefficients lower the objective by more than
+        ``u @ first_direction(u) / (2 * alpha)``, the conjugate.
 
         Parameters
         ----------
@@ -153,99 +130,34 @@ class SparseEnvelope(VectorPenalty):
 
         Returns
         -------
-        float
-            The number.
+        ndarray of shape (size,)
+            The limit of alpha times the minimum as alpha grows.
         """
+        sizes, top = self._top(u)
+        order = np.argsort(-sizes, kind="stable")[: top.size]
+        factors = np.zeros(sizes.size)
+        factors[order] = 1.0 / self.weights[order]
+        return u * factors[self.groups.index]
+
+    def _critical_alpha(self, u):
+        """Infinite: like ridge it leaves coefficients nonzero at any strength."""
         return math.inf if np.any(u) else 0.0
 
-    def gap(self, w, u):
-        """Scaling of a dual point, which is 1, and the part of the duality gap.
+    def _scaling(self, u):
+        return 1.0  # the conjugate is finite everywhere
 
-        The conjugate is half the sum of the k largest ``||u_j||**2 / weights[j]``,
-        divided by alpha.
-
-        Parameters
-        ----------
-        w, u : ndarray of shape (size,)
-            Coefficients and dual point.
-
-        Returns
-        -------
-        tuple of float
-            The scaling s and the part of the gap.
-        """
-        if self.alpha == 0.0:
-            return 1.0, float(np.abs(u * w).sum())
+    def _conjugate(self, u):
+        """Half the sum of the k largest ``||u_j||**2 / weights[j]``, over alpha."""
         _, top = self._top(u)
-        conjugate = 0.5 * float(top @ top) / self.alpha
-        return 1.0, max(self.value(w) + conjugate - float(u @ w), 0.0)
+        return 0.5 * float(top @ top) / self.alpha
 
-    def activity(self, u, slack):
-        """Size of the gradient of those among the k largest.
-
-        Parameters
-        ----------
-        u : ndarray of shape (size,)
-            Negative gradient.
-        slack : float
-            Factor of the k-th largest.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-            One for each coefficient.
-        """
-        if self.alpha == 0.0:
-            return np.full(self.size, math.inf)
+    def _activity(self, u, slack):
+        """Size of the gradient of those among the k largest."""
         sizes, top = self._top(u)
         return np.where(sizes >= slack * top.min(), sizes, 0.0)[self.groups.index]
 
-    def closure(self, columns):
-        """Add the rest of the groups of some columns.
-
-        Parameters
-        ----------
-        columns : ndarray of intp
-            Distinct coefficients.
-
-        Returns
-        -------
-        ndarray of intp
-            The coefficients.
-        """
-        return self.groups.closure(columns)
-
-    def restrict(self, columns):
-        """Return the penalty of coefficients that are zero but for some groups.
-
-        Parameters
-        ----------
-        columns : ndarray of intp
-            Distinct coefficients.
-
-        Returns
-        -------
-        SparseEnvelope
-            The penalty.
-        """
-        groups, which = self.groups.restrict(columns)
-        return self._changed(
-            groups=groups, weights=self.weights[which], size=columns.size
-        )
-
-    def piece(self, w):
-        """Smooth piece around a point: which groups share what stays.
-
-        Parameters
-        ----------
-        w : ndarray of shape (size,)
-            Coefficients.
-
-        Returns
-        -------
-        Piece
-            The penalty.
-        """
+    def _piece(self, w):
+        """Which groups share what stays."""
         groups, alpha = self.groups, self.alpha
         norms = groups.norms(w)
         full, rest, share = self._split(np.sqrt(self.weights) * norms)

@@ -5,64 +5,29 @@ variables", JRSS B 68(1), 2006; N. Simon, J. Friedman, T. Hastie, R. Tibshirani,
 "A sparse-group lasso", JCGS 22(2), 2013.
 """
 
-import math
-
 import numpy as np
 
-from skloss._jit import kernel
-from skloss.penalties._groups import Groups, check_factors
-from skloss.penalties._vector_contract import Blocks, Piece, VectorPenalty
+from skloss.penalties._group_kernels import (
+    block_excess,
+    block_gap,
+    block_prox,
+    block_value,
+    critical,
+)
+from skloss.penalties._groups import GroupedPenalty, check_factors
+from skloss.penalties._vector_contract import Blocks, Piece
 
 __all__ = ["GroupLasso", "SparseGroupLasso"]
 
 
-@kernel
-def _dual_norm(size, starts, l1, l2):
-    """Largest over groups of the t with ``||(size_g - t * l1)_+|| = t * l2[g]``.
-
-    Parameters
-    ----------
-    size : ndarray of shape (p,)
-        Numbers of at least 0, group by group, falling within each group.
-    starts : ndarray of shape (n_groups + 1,), intp
-        Where the groups begin.
-    l1 : float
-        Factor of absolute values.
-    l2 : ndarray of shape (n_groups,)
-        Factors of norms; groups with both 0 are passed over.
-    """
-    largest = 0.0
-    for g in range(l2.size):
-        begin, end = starts[g], starts[g + 1]
-        unit, b = size[begin], l2[g]
-        if unit == 0.0 or (l1 == 0.0 and b == 0.0):
-            continue
-        total = square = 0.0
-        for i in range(begin, end):
-            x = size[i] / unit
-            total += x
-            square += x * x
-            n = i + 1 - begin
-            if l1 > 0.0 and i + 1 < end:
-                # At t = y / l1 the next one vanishes; is the root beyond that?
-                y = size[i + 1] / unit
-                if square - 2.0 * y * total + n * y * y > (y * b / l1) ** 2:
-                    break
-        root = l1 * l1 * (total * total - n * square) + b * b * square
-        t = square / (l1 * total + math.sqrt(max(root, 0.0)))
-        largest = max(largest, t * unit)
-    return largest
-
-
-class _Grouped(VectorPenalty):
+class _Grouped(GroupedPenalty):
     """``alpha * sum_g (l1_ratio * ||w_g||_1 + (1 - l1_ratio) * weights[g] * ||w_g||)``.
 
     Infinite for negative coefficients if `positive`.
     """
 
     def __init__(self, alpha, groups, l1_ratio, weights, positive):
-        self.groups = Groups(groups)
-        super().__init__(alpha, self.groups.index.size)
+        super().__init__(alpha, groups)
         if not 0 <= l1_ratio <= 1:
             raise ValueError(f"l1_ratio must be from 0 to 1; got {l1_ratio!r}.")
         self.l1_ratio, self.positive = float(l1_ratio), bool(positive)
@@ -74,125 +39,28 @@ class _Grouped(VectorPenalty):
         l1 = self.alpha * self.l1_ratio
         return l1, self.alpha * (1.0 - self.l1_ratio) * self.weights
 
-    def value(self, w):
-        """Penalty of coefficients.
+    def _value(self, w):
+        return block_value(w, *self.blocks())
 
-        Parameters
-        ----------
-        w : ndarray of shape (size,)
-            Coefficients.
+    def _prox(self, v, step):
+        """Coefficients shrink, then groups do."""
+        order, starts, l1, l2, positive = self.blocks()
+        out = np.empty(self.size)
+        block_prox(v, order, starts, step * l1, step * l2, positive, out)
+        return out
 
-        Returns
-        -------
-        float
-            The number.
-        """
-        if self.positive and w.min(initial=0.0) < 0.0:
-            return math.inf
-        l1, l2 = self._strengths()
-        return float(l1 * np.abs(w).sum() + l2 @ self.groups.norms(w))
+    def _critical_alpha(self, u):
+        return critical(u, *self.with_alpha(1.0).blocks())
 
-    def _shrunk(self, v, l1):
-        """Soft threshold, where the sign is that of the coefficients allowed."""
-        if self.positive:
-            return np.maximum(v - l1, 0.0)
-        return np.sign(v) * np.maximum(np.abs(v) - l1, 0.0) if l1 else v
+    def _part(self, w, u, s):
+        return block_gap(w, u, s, *self.blocks())
 
-    def prox(self, v, step):
-        """Proximal operator: coefficients shrink, then groups do.
-
-        Parameters
-        ----------
-        v : ndarray of shape (size,)
-            Point.
-        step : float
-            Step length.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-            One for each coefficient.
-        """
-        l1, l2 = self._strengths()
-        v = self._shrunk(v, step * l1)
-        norms = self.groups.norms(v)
-        kept = norms > step * l2
-        factors = np.where(kept, 1.0 - step * l2 / np.where(kept, norms, 1.0), 0.0)
-        return v * factors[self.groups.index]
-
-    def _dual_norm(self, u):
-        """Smallest alpha for which u is feasible, on groups that are penalised."""
-        size = np.maximum(u, 0.0) if self.positive else np.abs(u)
-        groups = self.groups
-        l2 = (1.0 - self.l1_ratio) * self.weights
-        if self.l1_ratio == 0.0:
-            norms, bound = groups.norms(size), l2 > 0
-            return float((norms[bound] / l2[bound]).max(initial=0.0))
-        order = np.lexsort((-size, groups.index))
-        return _dual_norm(size[order], groups.starts, self.l1_ratio, l2)
-
-    def critical_alpha(self, u):
-        """Smallest alpha at which all penalised coefficients are zero.
-
-        Parameters
-        ----------
-        u : ndarray of shape (size,)
-            Negative gradient where they are.
-
-        Returns
-        -------
-        float
-            The number.
-        """
-        return self._dual_norm(u)
-
-    def gap(self, w, u):
-        """Scaling of a dual point and the penalty's part of the duality gap.
-
-        Parameters
-        ----------
-        w, u : ndarray of shape (size,)
-            Coefficients and dual point.
-
-        Returns
-        -------
-        tuple of float
-            The scaling s and the part of the gap.
-        """
-        s = 1.0
-        if self.alpha > 0.0:
-            norm = self._dual_norm(u)
-            if norm > self.alpha:
-                s = self.alpha / norm * (1.0 - 1e-15)
-        if self.positive and w.min(initial=0.0) < 0.0:
-            return s, math.inf
-        l1, l2 = self._strengths()
-        groups = self.groups
-        primal = l1 * groups.sums(np.abs(w)) + l2 * groups.norms(w)
-        parts = primal - s * groups.sums(u * w)
-        free = self._free_groups()
-        parts[free] = s * groups.sums(np.abs(u * w))[free]
-        return s, float(np.maximum(parts, 0.0).sum())
-
-    def activity(self, u, slack):
-        """How far the gradient of each group is beyond what keeps the group at zero.
-
-        Parameters
-        ----------
-        u : ndarray of shape (size,)
-            Negative gradient.
-        slack : float
-            Factor of the penalty.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-            One for each coefficient.
-        """
-        l1, l2 = self._strengths()
-        excess = self.groups.norms(self._shrunk(u, slack * l1)) - slack * l2
-        excess[self._free_groups()] = math.inf
-        return np.maximum(excess, 0.0)[self.groups.index]
+    def _activity(self, u, slack):
+        """How far the gradient of each group is beyond what keeps the group at zero."""
+        order, starts, l1, l2, positive = self.blocks()
+        out = np.empty(self.size)
+        block_excess(u, order, starts, slack * l1, slack * l2, positive, out)
+        return out
 
     def _free_groups(self):
         l1, l2 = self._strengths()
@@ -202,39 +70,6 @@ class _Grouped(VectorPenalty):
     def free(self):
         """Mask of coefficients without a penalty, but perhaps a sign."""
         return self._free_groups()[self.groups.index]
-
-    def closure(self, columns):
-        """Add the rest of the groups of some columns.
-
-        Parameters
-        ----------
-        columns : ndarray of intp
-            Distinct coefficients.
-
-        Returns
-        -------
-        ndarray of intp
-            The coefficients.
-        """
-        return self.groups.closure(columns)
-
-    def restrict(self, columns):
-        """Return the penalty of coefficients that are zero but for some groups.
-
-        Parameters
-        ----------
-        columns : ndarray of intp
-            Distinct coefficients.
-
-        Returns
-        -------
-        VectorPenalty
-            The penalty.
-        """
-        groups, which = self.groups.restrict(columns)
-        return self._changed(
-            groups=groups, weights=self.weights[which], size=columns.size
-        )
 
     def blocks(self):
         """Return the groups and their factors.
@@ -247,19 +82,8 @@ class _Grouped(VectorPenalty):
         l1, l2 = self._strengths()
         return Blocks(self.groups.order, self.groups.starts, l1, l2, self.positive)
 
-    def piece(self, w):
-        """Smooth piece around a point: the groups and signs stay.
-
-        Parameters
-        ----------
-        w : ndarray of shape (size,)
-            Coefficients.
-
-        Returns
-        -------
-        Piece
-            The penalty.
-        """
+    def _piece(self, w):
+        """Keep the groups and signs."""
         l1, l2 = self._strengths()
         groups = self.groups
         norms = groups.norms(w)

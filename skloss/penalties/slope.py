@@ -5,8 +5,6 @@ selection via convex optimization", Annals of Applied Statistics 9(3), 2015: the
 penalty, its proximal operator by averaging adjacent violators, its weights, its dual.
 """
 
-import math
-
 import numpy as np
 from scipy.special import ndtri
 
@@ -109,36 +107,10 @@ class Slope(VectorPenalty):
                 f"{weights}."
             )
 
-    def value(self, w):
-        """Penalty of coefficients.
-
-        Parameters
-        ----------
-        w : ndarray of shape (size,)
-            Coefficients.
-
-        Returns
-        -------
-        float
-            The number.
-        """
+    def _value(self, w):
         return float(self.alpha * (self.weights @ -np.sort(-np.abs(w))))
 
-    def prox(self, v, step):
-        """Proximal operator.
-
-        Parameters
-        ----------
-        v : ndarray of shape (size,)
-            Point.
-        step : float
-            Step length.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-            One for each coefficient.
-        """
+    def _prox(self, v, step):
         size = np.abs(v)
         order = np.argsort(-size, kind="stable")
         falling, out = np.empty(self.size), np.empty(self.size)
@@ -147,63 +119,17 @@ class Slope(VectorPenalty):
         # Where nothing is subtracted, averages of equals may be off by rounding.
         return np.copysign(out, v) if self.alpha * step else v.copy()
 
-    def critical_alpha(self, u):
-        """Smallest alpha at which all coefficients are zero: the dual norm.
-
-        Parameters
-        ----------
-        u : ndarray of shape (size,)
-            Negative gradient where they are.
-
-        Returns
-        -------
-        float
-            The number.
-        """
+    def _critical_alpha(self, u):
         sums = np.cumsum(-np.sort(-np.abs(u)))
         return float((sums / np.cumsum(self.weights)).max(initial=0.0))
 
-    def gap(self, w, u):
-        """Scaling of a dual point and the penalty's part of the duality gap.
-
-        Parameters
-        ----------
-        w, u : ndarray of shape (size,)
-            Coefficients and dual point.
-
-        Returns
-        -------
-        tuple of float
-            The scaling s and the part of the gap.
-        """
-        if self.alpha == 0.0:
-            return 1.0, float(np.abs(u * w).sum())
-        s, norm = 1.0, self.critical_alpha(u)
-        if norm > self.alpha:
-            s = self.alpha / norm * (1.0 - 1e-15)
-        return s, max(self.value(w) - s * float(u @ w), 0.0)
-
-    def activity(self, u, slack):
+    def _activity(self, u, slack):
         """Size of the gradient of coefficients that need not be zero.
 
         J. Larsson, M. Bogdan, J. Wallin, "The strong screening rule for SLOPE",
         NeurIPS 2020: up to the last place where the sum of the sorted sizes, less the
         weights, is largest.
-
-        Parameters
-        ----------
-        u : ndarray of shape (size,)
-            Negative gradient.
-        slack : float
-            Factor of the penalty.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-            One for each coefficient.
         """
-        if self.alpha == 0.0:
-            return np.full(self.size, math.inf)
         size = np.abs(u)
         order = np.argsort(-size, kind="stable")
         sums = np.cumsum(size[order] - slack * self.alpha * self.weights)
@@ -213,35 +139,11 @@ class Slope(VectorPenalty):
             result[order[:last]] = size[order[:last]]
         return result
 
-    def restrict(self, columns):
-        """Return the penalty of coefficients that are zero but for some.
+    def _restricted(self, columns):
+        return {"weights": self.weights[: columns.size]}
 
-        Parameters
-        ----------
-        columns : ndarray of intp
-            Distinct coefficients.
-
-        Returns
-        -------
-        Slope
-            The penalty.
-        """
-        n = columns.size
-        return self._changed(weights=self.weights[:n], size=n)
-
-    def piece(self, w):
-        """Smooth piece around a point: equal sizes stay equal, and in their order.
-
-        Parameters
-        ----------
-        w : ndarray of shape (size,)
-            Coefficients.
-
-        Returns
-        -------
-        Piece
-            The penalty.
-        """
+    def _piece(self, w):
+        """Equal sizes stay equal, and in their order."""
         size = np.abs(w)
         if self.alpha == 0.0:
             active = np.arange(self.size)

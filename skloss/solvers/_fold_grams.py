@@ -1,22 +1,23 @@
 """Least squares on one design for several sets of rows, as the folds of a validation.
 
 Each task leaves some rows out. What needs a pass over X is done for all tasks in one:
-a path for five folds reads X hardly more often than a path for one.
+a path for five folds reads X hardly more often than a path for one. Each task chooses
+columns of its own: few folds need the same ones.
 """
 
 import numpy as np
 
 from skloss.solvers._columns import columns_of
+from skloss.solvers._task_gram import TaskGram
 
 __all__ = ["FoldGrams"]
 
 
 class FoldGrams:
-    """Gram matrices of columns chosen one after the other, for each task.
+    """A design, a target and tasks on it.
 
     With weights s that sum to W over the rows of a task, and columns and target less
-    their weighted means over them, task f has ``G = X.T @ diag(s) @ X / W`` and
-    ``c = X.T @ diag(s) @ y / W``.
+    their weighted means over them, its linear part is ``c = X.T @ diag(s) @ y / W``.
 
     Parameters
     ----------
@@ -35,10 +36,8 @@ class FoldGrams:
 
     Attributes
     ----------
-    kept : ndarray of shape (k,), intp
-        Columns chosen so far.
-    grams : list of ndarray of shape (k, k)
-        Of these columns, for each task.
+    grams : list of TaskGram
+        Gram matrices of the columns that each task has chosen.
     linear : ndarray of shape (n_tasks, p)
         c of each task.
     square : ndarray of shape (n_tasks,)
@@ -62,9 +61,7 @@ class FoldGrams:
         self.shares = self.weights.sum(axis=0)
         self.weights /= self.shares
         self._read_target(y)
-        self.kept = np.empty(0, dtype=np.intp)
-        self.place = np.full(self.size, -1, dtype=np.intp)
-        self.grams = [np.empty((0, 0)) for _ in left_out]
+        self.grams = [TaskGram(self, f) for f in range(len(left_out))]
 
     def _read_target(self, y):
         S = self.weights
@@ -74,6 +71,10 @@ class FoldGrams:
             more = np.einsum("if,if->f", S, Y)
             Y -= more
             self.target_means += more
+            for f in range(S.shape[1]):
+                seen = y[S[:, f] > 0]
+                if np.ptp(seen) == 0:  # exactly zero, of which rounding makes a fit
+                    self.target_means[f], Y[:, f] = seen[0], y - seen[0]
         self.target = Y
         self.square = np.einsum("if,if,if->f", S, Y, Y)
         # Columns are less their means over all rows, so that these are small.
@@ -87,78 +88,23 @@ class FoldGrams:
         self.silent = np.zeros(self.linear.shape, dtype=bool)
 
     def extend(self, new):
-        """Choose more columns, none of them chosen before."""
-        if not len(new):
-            return
-        old = self.kept.size
-        self.kept = np.concatenate([self.kept, new])
-        self.place[new] = np.arange(old, self.kept.size)
-        for f, (product, noise) in enumerate(self._products(len(new))):
-            G = np.empty((self.kept.size, self.kept.size))
-            G[:old, :old] = self.grams[f]
-            G[:, old:] = product
-            G[old:, :old] = product[:old].T
-            inside = G[old:, old:]
-            inside[:] = (inside + inside.T) / 2
-            self.grams[f] = G
-            self._silence(f, new[inside.diagonal() <= noise])
+        """Choose more columns in all tasks."""
+        for gram in self.grams:
+            gram.extend(new)
 
-    def silence(self, columns):
-        """Let chosen columns have no effect in any task."""
-        for f in range(len(self.grams)):
-            self._silence(f, columns)
+    @property
+    def kept(self):
+        """Columns chosen in the first task."""
+        return self.grams[0].kept
 
-    def _silence(self, f, columns):
-        places, G = self.place[columns], self.grams[f]
-        G[:, places] = G[places] = 0.0
-        self.silent[f, columns] = True
-        self.linear[f, columns] = 0.0
+    @property
+    def place(self):
+        """Where each column is among those chosen in the first task, or -1."""
+        return self.grams[0].place
 
-    def copies(self, columns, weight):
-        """Chosen columns that equal one chosen before them, or before in number.
-
-        Parameters
-        ----------
-        columns : ndarray of intp
-            Those chosen last.
-        weight : ndarray of shape (p,)
-            Penalty weights: of a smaller one no copy is made.
-
-        Returns
-        -------
-        ndarray of intp
-        """
-        G, eps = self.grams[0], np.finfo(np.float64).eps
-        squares = G.diagonal()
-        found = []
-        for j in columns:
-            at = self.place[j]
-            close = np.abs(G[at] - squares) <= 64 * eps * squares[at]
-            close &= np.abs(squares - squares[at]) <= 64 * eps * squares[at]
-            close[at:] = False
-            for i in self.kept[close & (squares > 0)]:
-                if weight[i] <= weight[j] and self.columns.are_equal(i, j):
-                    found.append(j)
-                    break
-        return np.array(found, dtype=np.intp)
-
-    def _products(self, n_new):
-        """Products of all chosen columns with the last of them, for each task.
-
-        And what rounding leaves of the squares of these when they are constant.
-        """
-        kept, products = self.kept, self.columns.suffix_products
-        everything = products(kept, n_new, self.weight)
-        eps = np.finfo(np.float64).eps
-        center = self.columns.center[kept[-n_new:]]
-        for f, rows in enumerate(self.left_out):
-            product, noise = everything, (64 * eps * center) ** 2
-            if len(rows):
-                product = product - products(kept, n_new, self.weight[rows], rows)
-                noise = noise + 64 * eps * everything[-n_new:].diagonal()
-            shift = self.shifts[f, kept]
-            own = product / self.shares[f]
-            yield own - np.outer(shift, shift[-n_new:]), noise
+    def gram(self, task):
+        """Gram matrix (k, k) of the columns chosen in a task."""
+        return self.grams[task].matrix
 
     def residuals(self, tasks, supports, values):
         """Residuals of several coefficient vectors on all rows of the design.
@@ -212,15 +158,14 @@ class FoldGrams:
     def null_gradients(self, weight):
         """Gradients (n_tasks, p) where only what has no weight is fitted."""
         free = np.flatnonzero(weight == 0)
-        new = free[self.place[free] < 0]
-        self.extend(new)
+        self.extend(free)
         gradients = -self.linear
         if not free.size:
             return gradients
-        places = self.place[free]
         values = []
-        for f, G in enumerate(self.grams):
-            block = G[np.ix_(places, places)]
+        for f, gram in enumerate(self.grams):
+            places = gram.place[free]
+            block = gram.matrix[np.ix_(places, places)]
             unit = 1.0 / np.sqrt(np.where(block.diagonal() > 0, block.diagonal(), 1.0))
             scaled = block * np.outer(unit, unit)
             target = unit * self.linear[f, free]

@@ -137,7 +137,8 @@ def run(data, tasks, add):
     tasks : list of PathTask
         The tasks.
     add : callable
-        ``add(columns)`` adds sorted columns to the working set.
+        ``add(tasks, wanted)`` adds columns, an array for each of some tasks, to their
+        working sets.
 
     Returns
     -------
@@ -155,8 +156,7 @@ def run(data, tasks, add):
         for task in running:
             wanted.append(task.judge(looks[at : at + task.n_trials]))
             at += task.n_trials
-        new = np.unique(np.concatenate(wanted))
-        add(new[data.place[new] < 0])
+        add(running, wanted)
     return [task.solved for task in tasks]
 
 
@@ -179,6 +179,11 @@ class PathTask:
         self.n_iter, self.precision = 0, 1.0
         self.stopped = False
 
+    @property
+    def kept(self):
+        """Columns of the working set (k,)."""
+        return self.common.data.kept
+
     def solve(self, level, x):
         """Return the solution (k,) on the working set, starting from another."""
         raise NotImplementedError
@@ -191,8 +196,12 @@ class PathTask:
         """Columns that a solution lacks; none if it is not exact enough itself."""
         raise NotImplementedError
 
+    def missing(self, looks):
+        """Columns that solutions further ahead lack, though nothing certifies these."""
+        return np.empty(0, dtype=np.intp)
+
     def likely(self, gradient, trial):
-        """Columns that the next levels will need."""
+        """Columns that the levels after a trial's will need."""
         raise NotImplementedError
 
     def is_done(self):
@@ -201,7 +210,7 @@ class PathTask:
 
     def solve_ahead(self):
         """Solve the next levels on the working set, each from the one before."""
-        kept, at = self.common.data.kept, len(self.solved)
+        kept, at = self.kept, len(self.solved)
         x = np.zeros(kept.size)
         x[: self.x.size] = self.x
         trials = []
@@ -221,12 +230,14 @@ class PathTask:
             solution, looked = self.certify(seen, gradient)
             ends = self.n_iter >= self.common.max_iter or self.precision < _FINEST
             if not (solution.converged or ends):
-                self.ahead = max(min(2, self.most_ahead), i)
+                self.ahead = max(min(_FIRST_AHEAD, self.most_ahead), i)
                 new = self.violators(looked, seen.trial.support.size)
                 self.x = seen.trial.x  # nearer than the level before
                 if not new.size:
                     self.precision *= 0.1
-                return new
+                    return new
+                later = self.missing(looks[i + 1 :])
+                return np.concatenate([new, later, self.likely(gradient, seen.trial)])
             self.solved.append(solution)
             self.x, self.n_iter, self.precision = seen.trial.x, 1, 1.0
             if self.common.report is not None:

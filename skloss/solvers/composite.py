@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from skloss.penalties._vector_contract import prox_residual
-from skloss.solvers._composite_block import BlockProblem
+from skloss.solvers._composite_groups import GroupProblem, WorkingGroups
+from skloss.solvers._composite_whole import WholeProblem
 from skloss.solvers._lockstep import Common, PathSolution, PathTask, run
 from skloss.solvers._working_set import FREE_TOL, ROUNDING
 
@@ -18,12 +19,13 @@ _ROUNDED = 1e-15  # gaps cannot be told from zero below it
 def composite_path(data, levels, *, tol=1e-6, max_iter=1000, report=None):
     """Solve penalised least squares at every level, for all tasks of `data`.
 
-    Columns join a working set, whole groups at a time, as they are needed. On their
-    Gram matrices block coordinate descent (penalties that are sums over groups) or
-    accelerated proximal gradient steps (others), both with Newton steps on the smooth
-    pieces of the penalty, solve some levels ahead. One pass over X then gives the
-    gradients of all these solutions and tasks together, which certify them or say
-    which columns are missing.
+    Columns join a working set, whole groups at a time, as they are needed. Some levels
+    ahead are solved on them: for a penalty that is a sum over groups, by exact steps on
+    one group after the other, extrapolated, on the columns themselves or on their Gram
+    matrix, whichever is smaller; for others, by accelerated proximal gradient steps.
+    Newton steps on the smooth pieces of the penalty finish where these are slow. One
+    pass over X then gives the gradients of all these solutions and tasks together,
+    which certify them or say which columns are missing.
 
     Parameters
     ----------
@@ -53,7 +55,8 @@ def composite_path(data, levels, *, tol=1e-6, max_iter=1000, report=None):
     ----------
     R. Tibshirani et al., "Strong rules for discarding predictors in lasso-type
     problems", JRSS B 74(2), 2012. J. Nutini, I. Laradji, M. Schmidt, "Let's Make Block
-    Coordinate Descent Converge Faster", JMLR 23, 2022.
+    Coordinate Descent Converge Faster", JMLR 23, 2022. Q. Bertrand and M. Massias,
+    "Anderson acceleration of coordinate descent", AISTATS 2021.
 
     Examples
     --------
@@ -69,20 +72,32 @@ def composite_path(data, levels, *, tol=1e-6, max_iter=1000, report=None):
     >>> solution.support.tolist(), solution.values.round(6).tolist()
     ([0, 1], [2.4, 3.2])
     """
-    common = Common(data, levels, tol, max_iter, report)
-    tasks = [_Task(common, f) for f in range(len(data.left_out))]
+    blocks = levels[0].penalty.blocks() if levels else None
+    if blocks is None:
+        kind, working = _WholeTask, data
+    else:
+        kind, working = _GroupTask, WorkingGroups(data, blocks)
+    common = Common(working, levels, tol, max_iter, report)
+    tasks = [kind(common, f) for f in range(len(data.left_out))]
     first = [task.first_columns() for task in tasks] if levels else []
     first = np.unique(np.concatenate([*first, np.empty(0, np.intp)])).astype(np.intp)
-    data.extend(first[data.place[first] < 0])
-    return run(data, tasks, data.extend)
+    working.extend(first[working.place[first] < 0])
+
+    def add(tasks, wanted):
+        new = np.unique(np.concatenate(wanted))
+        working.extend(new[working.place[new] < 0])
+
+    return run(working, tasks, add)
 
 
 class _Task(PathTask):
-    """The path of one task with a penalty of all coefficients."""
+    """The path of one task with a penalty of all coefficients.
 
-    def __init__(self, common, number):
-        super().__init__(common, number)
-        self.problem, self.problem_key = None, None
+    `most_likely` and `most_missing` say how many columns join the working set at once,
+    before and after they are missed: at least, and as a share of the active ones.
+    """
+
+    most_likely, most_missing = (30, 0.25), (20, 0.25)
 
     def first_columns(self):
         """Columns that are never penalised, and those needed first."""
@@ -93,24 +108,21 @@ class _Task(PathTask):
         return penalty.closure(np.union1d(np.flatnonzero(free), likely))
 
     def solve(self, level, x):
-        data, kept = self.common.data, self.common.data.kept
-        square = data.square[self.number]
+        square = self.common.data.square[self.number]
         aim = max(0.3 * self.precision * self.common.tol, _ROUNDED) * square
-        penalty = level.penalty.restrict(kept)
-        return self._problem(level.ridge).minimize(penalty, x, aim)
+        return self._minimize(level, x, aim)
 
-    def _problem(self, ridge):
-        """Quadratic on the working set."""
-        data, f = self.common.data, self.number
-        kept = data.kept
-        if self.problem_key != (kept.size, ridge):
-            Q, c = data.grams[f], data.linear[f, kept]
-            if ridge:
-                Q = Q.copy()
-                Q[np.diag_indices(kept.size)] += ridge
-            self.problem = BlockProblem(Q, c, data.square[f])
-            self.problem_key = kept.size, ridge
-        return self.problem
+    def _minimize(self, level, x, aim):
+        """Return the solution (k,) on the working set, up to a duality gap."""
+        raise NotImplementedError
+
+    def _steepest(self):
+        """Largest curvature seen, or 0."""
+        raise NotImplementedError
+
+    def _lengths(self):
+        """Root mean squares (k,) of the working set's columns."""
+        raise NotImplementedError
 
     def certify(self, seen, gradient):
         """Duality gap of a trial, and its penalty and negative gradient."""
@@ -142,7 +154,7 @@ class _Task(PathTask):
         return solution, (penalty, u)
 
     def _step(self):
-        steepest = 0.0 if self.problem is None else self.problem.steepest
+        steepest = self._steepest()
         return 1.0 / steepest if steepest > 0.0 else 1.0
 
     def _free_have_settled(self, penalty, violations):
@@ -151,24 +163,34 @@ class _Task(PathTask):
         free = np.flatnonzero(penalty.free)
         if not free.size:
             return True
-        places = data.place[free]
-        lengths = np.sqrt(np.maximum(data.grams[f][places, places], 0.0))
-        size = lengths * math.sqrt(data.square[f])
+        size = self._lengths()[data.place[free]] * math.sqrt(data.square[f])
         return bool((violations[free] <= FREE_TOL * size + ROUNDING).all())
 
     def violators(self, looked, n_active):
         """Columns outside the working set that would lower the objective."""
         penalty, u = looked
         score = penalty.activity(u, 1.0)
-        new = _largest(score, self.common.data.kept, max(20, n_active // 4))
+        new = _largest(
+            score, self.common.data.kept, self._room(n_active, self.most_missing)
+        )
         return penalty.closure(new)
+
+    def missing(self, looks):
+        """Columns that solutions further ahead lack."""
+        levels, found = self.common.levels, [np.empty(0, dtype=np.intp)]
+        for seen in looks:
+            penalty = levels[seen.trial.level].penalty
+            found.append(self.violators((penalty, -seen.gradient), len(seen.trial.x)))
+        return np.unique(np.concatenate(found))
 
     def likely(self, gradient, trial):
         """Columns that the next levels will need."""
         penalty = self.common.levels[trial.level].penalty
-        return self._likely(
-            -gradient, len(self.solved) - 1, penalty, trial.support.size
-        )
+        return self._likely(-gradient, trial.level, penalty, trial.support.size)
+
+    def _room(self, n_active, most):
+        """How many columns may join the working set at once."""
+        return max(most[0], int(most[1] * n_active))
 
     def _likely(self, u, done, penalty, n_active):
         """Columns that the next levels will need, by the sequential strong rule."""
@@ -178,8 +200,62 @@ class _Task(PathTask):
             return np.empty(0, dtype=np.intp)
         slack = max(2.0 * ahead / penalty.alpha - 1.0, 0.5 * ahead / penalty.alpha)
         score = penalty.activity(u, slack)
-        new = _largest(score, self.common.data.kept, max(30, n_active // 4))
+        new = _largest(
+            score, self.common.data.kept, self._room(n_active, self.most_likely)
+        )
         return penalty.closure(new)
+
+
+class _GroupTask(_Task):
+    """The path of one task with a sum over groups."""
+
+    # Sweeps pass over groups that stay zero; passes over X cost more than these.
+    most_likely, most_missing = (60, 0.5), (40, 0.5)
+
+    def __init__(self, common, number):
+        super().__init__(common, number)
+        self.problem = GroupProblem(common.data, number)
+
+    def _minimize(self, level, x, aim):
+        return self.problem.minimize(level.penalty, level.ridge, x, aim)
+
+    def _steepest(self):
+        return self.common.data.tasks[self.number].steepest.max(initial=0.0)
+
+    def _lengths(self):
+        return self.common.data.tasks[self.number].lengths
+
+
+class _WholeTask(_Task):
+    """The path of one task with a penalty that is no sum."""
+
+    def __init__(self, common, number):
+        super().__init__(common, number)
+        self.problem, self.problem_key = None, None
+
+    def _minimize(self, level, x, aim):
+        penalty = level.penalty.restrict(self.common.data.kept)
+        return self._problem(level.ridge).minimize(penalty, x, aim)
+
+    def _problem(self, ridge):
+        """Quadratic on the working set."""
+        data, f = self.common.data, self.number
+        kept = data.kept
+        if self.problem_key != (kept.size, ridge):
+            Q, c = data.gram(f), data.linear[f, kept]
+            if ridge:
+                Q = Q.copy()
+                Q[np.diag_indices(kept.size)] += ridge
+            self.problem = WholeProblem(Q, c, data.square[f])
+            self.problem_key = kept.size, ridge
+        return self.problem
+
+    def _steepest(self):
+        return 0.0 if self.problem is None else self.problem.steepest
+
+    def _lengths(self):
+        diagonal = self.common.data.gram(self.number).diagonal()
+        return np.sqrt(np.maximum(diagonal, 0.0))
 
 
 def _largest(score, kept, most):

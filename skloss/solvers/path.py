@@ -1,12 +1,12 @@
 """Penalised least squares at falling strengths of the penalty, each certified."""
 
-import functools
 import math
 
 import numpy as np
 
-from skloss.penalties import L1, total
+from skloss.penalties import L1, NonNegative, total
 from skloss.solvers._active_set import minimize_block
+from skloss.solvers._homotopy import Homotopy
 from skloss.solvers._lockstep import (
     Common,
     Level,
@@ -74,8 +74,9 @@ def quadratic_path(
     """
     common = Common(data, levels, tol, max_iter, report, weight)
     tasks = [_Task(common, f) for f in range(len(data.left_out))]
-    _add(common, _first_columns(common, np.asarray(start, dtype=np.intp)))
-    return run(data, tasks, functools.partial(_add, common))
+    first = _first_columns(common, np.asarray(start, dtype=np.intp))
+    _add(tasks, [first] * len(tasks))
+    return run(data, tasks, _add)
 
 
 def look_at(data, level, weight, support, values):
@@ -98,7 +99,7 @@ def look_at(data, level, weight, support, values):
     """
     common = Common(data, [level], 0.0, 1, None, weight)
     free = np.flatnonzero(weight < _UNPENALISED)
-    data.extend(free[data.place[free] < 0])
+    data.extend(free)
     residuals = data.residuals([0], [support], [values])
     gradients, squares = data.gradients([0], residuals)
     trial = Trial(0, 0, values, support, values)
@@ -125,13 +126,13 @@ def polish(data, level, weight, solution):
     PathSolution
         The better of the old and the new one, in violation of stationarity.
     """
-    support = solution.support
-    data.extend(support[data.place[support] < 0])
-    kept = data.kept
+    support, gram = solution.support, data.grams[0]
+    gram.extend(support)
+    kept = gram.kept
     x = np.zeros(kept.size)
-    x[data.place[support]] = solution.values
+    x[gram.place[support]] = solution.values
     c = data.linear[0, kept]
-    Q = data.grams[0] + level.ridge * np.eye(kept.size)
+    Q = gram.matrix + level.ridge * np.eye(kept.size)
     tol = 1e-14 * np.abs(c).max(initial=0.0)
     minimize_block(level.penalty, Q, c, x, weight[kept], tol)
     places = np.flatnonzero(x)
@@ -151,29 +152,50 @@ def _first_columns(common, start):
     first = np.union1d(np.flatnonzero(common.weight < _UNPENALISED), start)
     if common.data.size <= _ALL_AT_ONCE or common.levels[-1].threshold == 0.0:
         first = np.arange(common.data.size)
-    return first[common.data.place[first] < 0]
+    return first
 
 
-def _add(common, columns):
-    """Add columns to the working set; of equal ones the first alone may move."""
-    data = common.data
-    data.extend(columns)
-    # With a ridge the minimum is unique, and equal columns share.
-    if not any(level.ridge for level in common.levels):
-        data.silence(data.copies(columns, common.weight))
+def _add(tasks, wanted):
+    """Add columns to working sets; of equal ones the first alone may move."""
+    for task, columns in zip(tasks, wanted):
+        gram, common = task.gram, task.common
+        new = np.unique(columns[gram.place[columns] < 0])
+        gram.extend(new)
+        # With a ridge the minimum is unique, and equal columns share.
+        if not any(level.ridge for level in common.levels):
+            gram.silence(gram.copies(new, common.weight))
 
 
 class _Task(PathTask):
     """The path of one task with a separable penalty."""
 
+    def __init__(self, common, number):
+        super().__init__(common, number)
+        self.gram, self.homotopy = common.data.grams[number], Homotopy()
+
+    @property
+    def kept(self):
+        return self.gram.kept
+
     def solve(self, level, x):
-        data = self.common.data
-        Q, kept, x = data.grams[self.number], data.kept, x.copy()
-        c, weight = data.linear[self.number, kept], self.common.weight[kept]
-        if level.ridge:
-            Q = Q.copy()
-            Q[np.diag_indices(kept.size)] += level.ridge
-        minimize_block(level.penalty, Q, c, x, weight, self._inner_tol(level, x, c))
+        x = x.copy()
+        c = self.common.data.linear[self.number, self.kept]
+        weight = self.common.weight[self.kept]
+        tol = self._inner_tol(level, x, c)
+        if not level.ridge and isinstance(level.penalty, (L1, NonNegative)):
+            solution = self.homotopy.solve(
+                self.gram.buffer,
+                c,
+                x,
+                level.threshold * weight,
+                tol,
+                positive=isinstance(level.penalty, NonNegative),
+            )
+            if solution is not None:
+                return solution
+        Q = self.gram.matrix.copy()
+        Q[np.diag_indices(len(Q))] += level.ridge
+        minimize_block(level.penalty, Q, c, x, weight, tol)
         return x
 
     def _inner_tol(self, level, x, c):
@@ -238,8 +260,8 @@ class _Task(PathTask):
             return True
         # As long as the columns are; those not looked at are not longer than some.
         lengths = np.full(gradient.size, math.sqrt(self._largest_square()))
-        diagonal = self.common.data.grams[self.number].diagonal()
-        lengths[self.common.data.kept] = np.sqrt(np.maximum(diagonal, 0.0))
+        diagonal = self.gram.matrix.diagonal()
+        lengths[self.kept] = np.sqrt(np.maximum(diagonal, 0.0))
         size = lengths[free] * math.sqrt(self.common.data.square[self.number])
         bound = weight[free] > 0.0
         excess = np.where(
@@ -249,25 +271,36 @@ class _Task(PathTask):
         return bool((excess <= FREE_TOL * size).all())
 
     def _largest_square(self):
-        return self.common.data.grams[self.number].diagonal().max(initial=0.0)
+        return self.gram.matrix.diagonal().max(initial=0.0)
 
     def violators(self, looked, n_active):
         """Columns outside the working set that are farthest from stationarity."""
         distances = looked
-        distances[self.common.data.kept] = 0.0
+        distances[self.kept] = 0.0
         n_new = min(np.count_nonzero(distances), max(20, n_active // 4))
         return largest(distances, n_new)
 
+    def missing(self, looks):
+        """Columns that solutions further ahead lack, though nothing certifies these."""
+        common = self.common
+        excess = np.zeros(common.data.size)
+        for seen in looks:
+            reach = common.levels[seen.trial.level].threshold * common.weight
+            np.maximum(excess, np.abs(seen.gradient) - reach, out=excess)
+        excess[self.kept] = 0.0
+        most = max([30, *(seen.trial.support.size // 2 for seen in looks)])
+        return largest(excess, min(np.count_nonzero(excess), most))
+
     def likely(self, gradient, trial):
         """Columns that the next levels will need, by the sequential strong rule."""
-        levels, done = self.common.levels, len(self.solved)
-        ahead = levels[min(done + self.ahead, len(levels)) - 1]
-        limit = 2 * ahead.threshold - levels[done - 1].threshold
+        levels = self.common.levels
+        ahead = levels[min(trial.level + self.ahead, len(levels) - 1)]
+        limit = 2 * ahead.threshold - levels[trial.level].threshold
         with np.errstate(divide="ignore"):
             size = np.abs(gradient) / self.common.weight
-        size[self.common.data.kept] = 0.0
+        size[self.kept] = 0.0
         candidates = np.flatnonzero(size >= max(limit, 0.5 * ahead.threshold))
-        most = max(30, trial.support.size // 4)
+        most = max(30, trial.support.size // 8)
         if candidates.size > most:
             candidates = candidates[largest(size[candidates], most)]
         return candidates

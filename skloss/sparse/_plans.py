@@ -31,7 +31,7 @@ __all__ = ["PENALTY_CONSTRAINTS", "PENALTY_NAMES", "Plan", "plan_of"]
 
 SEPARABLE = ("l1", "elasticnet", "mcp", "scad")
 CONCAVE = ("mcp", "scad")
-_SHRUNK = 10.0  # to less than a tenth, as a multiple of columns' mean squares
+_PRACTICALLY_NULL = 0.1  # part of a first step's gain that is left
 GROUPED = ("group", "sparse_group")
 PENALTY_NAMES = (*SEPARABLE, *GROUPED, "sparse_envelope", "slope")
 
@@ -97,9 +97,9 @@ class _Separable(Plan):
         """Level of a strength."""
         strength, ridge = alpha * self.share, alpha * (1.0 - self.share)
         if self.penalty == "mcp":
-            penalty = MCP(strength, self.gamma)
+            penalty = MCP(strength, self.gamma, self.positive)
         elif self.penalty == "scad":
-            penalty = SCAD(strength, self.gamma)
+            penalty = SCAD(strength, self.gamma, self.positive)
         elif self.positive:
             penalty = NonNegative(strength, 1.0)
         else:
@@ -135,8 +135,25 @@ class _Vector(Plan):
         largest = float(self.shape.critical_alpha(data.linear[0]))
         if np.isfinite(largest):
             return largest
-        # Like ridge, it makes coefficients small but not zero.
-        return _SHRUNK * float(data.columns.squares().max())
+        return self._practically_null(data)
+
+    def _practically_null(self, data):
+        """Strength at which the envelope leaves little of the model.
+
+        Like ridge, it makes coefficients small but not zero. Without a penalty, the
+        best step along the first direction d lowers the objective by
+        ``(u @ d)**2 / (2 * mean((X @ d)**2))``, u being the gradient; with it, nothing
+        lowers it by more than ``u @ d / (2 * alpha)``, which is the duality gap of
+        zero. This alpha makes that a tenth.
+        """
+        u = data.linear[0]
+        d = self.shape.first_direction(u)
+        d /= np.abs(d).max()
+        support = np.flatnonzero(d)
+        scores = data.columns.scores_at(support, d[support, None])[:, 0]
+        scores -= data.shifts[0, support] @ d[support]
+        curvature = data.weights[:, 0] @ scores**2
+        return float(0.5 * curvature / (_PRACTICALLY_NULL * self.shape.value(d)))
 
     def solve(self, data, alphas, start=(), **options):
         levels = [Level(self.shape.with_alpha(alpha), alpha) for alpha in alphas]
@@ -225,7 +242,7 @@ def _refuse_mismatch(estimator):
         raise ValueError(
             f"gamma must be above 2 for penalty='scad'; got {estimator.gamma!r}."
         )
-    if estimator.positive and name in ("sparse_envelope", "slope", *CONCAVE):
+    if estimator.positive and name in ("sparse_envelope", "slope"):
         raise ValueError(f"positive=True does not go with penalty={name!r}.")
     if estimator.feature_weights is not None and name not in SEPARABLE:
         raise ValueError(

@@ -43,8 +43,9 @@ def relaxed(grams, task, solutions):
 def _refit(grams, task, support):
     if not support.size:
         return np.empty(0)
-    places = grams.place[support]
-    G = grams.grams[task][np.ix_(places, places)]
+    gram = grams.grams[task]
+    places = gram.place[support]
+    G = gram.matrix[np.ix_(places, places)]
     unit = np.where(G.diagonal() > 0, G.diagonal(), math.inf) ** -0.5
     scaled = G * np.outer(unit, unit)
     target = unit * grams.linear[task, support]

@@ -14,7 +14,9 @@ def problem(estimator, X, y, sample_weight):
     name = estimator.penalty
     if name not in _PENALTIES:
         raise ValueError(
-            f"penalty={name!r} cannot be certified; {sorted(_PENALTIES)} can."
+            f"penalty={name!r} is not convex and cannot be certified: its fits are "
+            "stationary points, as exact as kkt_violation_ says. These penalties can: "
+            f"{', '.join(sorted(_PENALTIES))}."
         )
     if getattr(estimator, "relax", False):
         raise ValueError("A relaxed fit minimises no penalised objective.")
@@ -39,13 +41,21 @@ def problem(estimator, X, y, sample_weight):
     coef = fitted_coef(estimator).ravel()
     residuals = numeric_scores(X, estimator).ravel() - y
     value = np.sum((root * residuals) ** 2)
-    penalty = _PENALTIES[name]
     variable = cp.multiply(model.factor[:, 0], model.coef[:, 0])
     constraints = [variable >= 0] if estimator.positive else []
-    value += alpha * float(penalty(estimator, coef).value)
+    value += alpha * _value_at(estimator, coef)
     if estimator.positive and coef.min() < 0:
         value = np.inf
-    loss = loss + alpha * penalty(estimator, variable)
+    if name == "sparse_envelope":
+        # All at full share where variables are zero, so that the null model costs 0.
+        withheld = cp.Variable(len(_members(estimator, coef.size)))
+        shares = 1 - withheld
+        most = estimator.n_nonzero_coefs
+        constraints += [shares >= 0, shares <= 1, cp.sum(shares) <= most]
+        penalty = _envelope(estimator, variable, shares)
+    else:
+        penalty = _PENALTIES[name](estimator, variable)
+    loss = loss + alpha * penalty
     return cp.Problem(cp.Minimize(loss), constraints), float(value)
 
 
@@ -60,9 +70,16 @@ def _elastic_net(estimator, w):
     return ratio * _absolute(estimator, w) + (1 - ratio) / 2 * cp.sum_squares(w)
 
 
+def _members(estimator, n_features):
+    """Features of each group; each is its own without groups."""
+    labels = np.arange(n_features)
+    if estimator.groups is not None:
+        labels = np.asarray(estimator.groups)
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
 def _group(estimator, w):
-    labels = np.asarray(estimator.groups)
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    members = _members(estimator, w.size)
     return sum(np.sqrt(len(each)) * cp.norm(w[each], 2) for each in members)
 
 
@@ -80,10 +97,33 @@ def _slope(estimator, w):
     return sum(terms) + steps[-1] * cp.sum(cp.abs(w))
 
 
+def _envelope(estimator, w, shares):
+    members = _members(estimator, w.size)
+    return sum(cp.quad_over_lin(w[each], u) for each, u in zip(members, shares)) / 2
+
+
+def _value_at(estimator, coef):
+    """Penalty of numbers at strength 1."""
+    if estimator.penalty != "sparse_envelope":
+        return float(_PENALTIES[estimator.penalty](estimator, coef).value)
+    # The best shares are 1 for some of the largest, and proportional to size for the
+    # rest: of those that are possible, the least costs.
+    k = estimator.n_nonzero_coefs
+    sizes = [np.linalg.norm(coef[each]) for each in _members(estimator, coef.size)]
+    sizes = np.sort(sizes)[::-1]
+    rests = np.cumsum(sizes[::-1])[::-1]
+    costs = [np.sum(sizes**2)] if np.count_nonzero(sizes) <= k else []
+    for n in range(min(k, sizes.size)):
+        if sizes[n] * (k - n) <= rests[n]:
+            costs.append(np.sum(sizes[:n] ** 2) + rests[n] ** 2 / (k - n))
+    return float(min(costs)) / 2
+
+
 _PENALTIES = {
     "l1": _absolute,
     "elasticnet": _elastic_net,
     "group": _group,
     "sparse_group": _sparse_group,
     "slope": _slope,
+    "sparse_envelope": _envelope,
 }

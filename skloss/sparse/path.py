@@ -48,7 +48,9 @@ def sparse_path(
         Name of the penalty; see `SparseRegressor`.
     alphas : array-like of shape (n_alphas,), default=None
         Strengths; by default `n_alphas` from the smallest at which all penalised
-        coefficients are zero, geometrically down to `eps` times that.
+        coefficients are zero, geometrically down to `eps` times that. With
+        "sparse_envelope" they never are; the first one leaves at most a tenth of what
+        a step along the `n_nonzero_coefs` largest gradients could gain.
     n_alphas : int, default=100
         How many, where `alphas` is None.
     eps : float, default=1e-3

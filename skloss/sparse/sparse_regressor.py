@@ -72,8 +72,8 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
     n_nonzero_coefs : int, default=None
         Number of features or groups at full share, for "sparse_envelope".
     positive : bool, default=False
-        Whether coefficients must be at least 0; for "l1", "elasticnet", "group" and
-        "sparse_group".
+        Whether coefficients must be at least 0; for all penalties but
+        "sparse_envelope" and "slope".
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     tol : float, default=1e-6
@@ -115,7 +115,9 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
     Notes
     -----
     Beside X, memory is for Gram matrices of the features that were looked at, and for
-    up to 16 vectors of residuals. X is not copied, sparse X not made dense.
+    up to 16 vectors of residuals. X is not copied, sparse X not made dense. With
+    "group" and "sparse_group", features that were looked at are copied instead, and
+    made dense, once they are more than half as many as the rows: the smaller of both.
 
     "mcp" and "scad" may have many stationary points. The one that is found is that of
     a path of falling strengths, which starts from zero.

@@ -39,6 +39,10 @@ TABLE = {
     MCP(0.4, 1.5): lambda w: mcp(w, 0.4, 1.5),
     SCAD(0.6, 3.7): lambda w: scad(w, 0.6, 3.7),
     SCAD(0.45, 2.1): lambda w: scad(w, 0.45, 2.1),
+    MCP(0.4, 1.5, positive=True): lambda w: np.where(w >= 0, mcp(w, 0.4, 1.5), np.inf),
+    SCAD(0.6, 3.7, positive=True): lambda w: np.where(
+        w >= 0, scad(w, 0.6, 3.7), np.inf
+    ),
 }
 CONVEX = [penalty for penalty in TABLE if not isinstance(penalty, (MCP, SCAD))]
 POINTS = [-3.0, -1.1, -0.5, -0.2, 0.0, 0.2, 0.3, 0.9, 2.0, 4.0]
@@ -323,6 +327,7 @@ def test_get():
         (MCP(-1.0), ValueError, ["alpha of MCP", "-1.0", "at least 0"]),
         (SCAD(1.0, 2.0), ValueError, ["gamma of SCAD", "2.0", "above 2"]),
         (SCAD(math.nan), ValueError, ["alpha of SCAD", "nan"]),
+        (MCP(positive=1), TypeError, ["positive of MCP", "True or False", "1"]),
     ],
 )
 def test_bad_parameters(bad, error, words):

@@ -319,6 +319,44 @@ def test_report_stops_and_the_limit_of_passes_tells(name):
     assert all(s.converged == (s.dual_gap == 0.0) for s in path)
 
 
+@pytest.mark.parametrize("n", [60, 800])
+@pytest.mark.parametrize("kind", ["group", "sparse group", "positive"])
+def test_columns_and_gram_matrices_and_large_groups(n, kind):
+    """Wide and tall working sets; one group is too large for its eigenvectors."""
+    rng = np.random.default_rng(n)
+    labels = np.repeat([0, 1, 2, 3, 4], [300, 1, 40, 2, 17])
+    labels = labels[rng.permutation(labels.size)]
+    X = rng.normal(size=(n, labels.size)) + rng.normal(size=(n, 5))[:, labels]
+    y = X[:, labels >= 2][:, ::7].sum(axis=1) + X[:, labels == 0][:, :9].sum(axis=1)
+    y += rng.normal(size=n)
+    weight = rng.uniform(0.5, 1.5, n)
+    penalty = {
+        "group": GroupLasso(1.0, labels),
+        "sparse group": SparseGroupLasso(1.0, labels, 0.3),
+        "positive": GroupLasso(1.0, labels, positive=True),
+    }[kind]
+    data = data_of(X, y, weight)
+    levels = falling(penalty, data, n=4, eps=0.05)
+    [path] = composite_path(data, levels, tol=1e-9)
+    assert all(s.converged for s in path)
+    assert (data.kept.size == 0) == (n == 60)  # without a Gram matrix
+    expected = conic_minimum(X, y, weight, levels[2].penalty)
+    assert path[2].objective == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["near duplicates", "ar"])
+def test_groups_of_near_duplicates_need_few_passes(kind):
+    """Hundreds of sweeps over such groups do not replace exact steps on each."""
+    rng = np.random.default_rng(14)
+    X = design(kind, rng, n=100, p=200)
+    y = X[:, ::20].sum(axis=1) + rng.normal(size=100)
+    penalty = GroupLasso(1.0, np.arange(200) // 4)
+    data = data_of(X, y)
+    levels = falling(penalty, data, n=20)
+    [path] = composite_path(data, levels, tol=1e-10)
+    assert all(s.converged and s.n_iter <= 4 for s in path)
+
+
 def test_many_columns_join_the_working_set(rng):
     """Wide designs: the certificate sees columns that no Gram matrix was made of."""
     n, p = 80, 600

@@ -14,7 +14,20 @@ from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skloss.sparse import SparseRegressor, duality_gap
+from skloss.sparse import SparseRegressor, duality_gap, sparse_path
+
+
+class GroupedByPairs(SparseRegressor):
+    """Groups for any number of columns, as scikit-learn's checks use many."""
+
+    def fit(self, X, y, sample_weight=None):
+        given = self.groups
+        shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+        self.groups = np.arange((shape or (1,))[-1]) // 2
+        try:
+            return super().fit(X, y, sample_weight)
+        finally:
+            self.groups = given
 
 
 @parametrize_with_checks(
@@ -23,7 +36,14 @@ from skloss.sparse import SparseRegressor, duality_gap
         SparseRegressor("elasticnet", alpha=0.1),
         SparseRegressor("mcp", alpha=0.1),
         SparseRegressor("scad", alpha=0.1),
+        SparseRegressor("mcp", alpha=0.1, positive=True),
         SparseRegressor(alpha=0.1, positive=True),
+        SparseRegressor("slope", alpha=0.1),
+        SparseRegressor("sparse_envelope", alpha=0.1, n_nonzero_coefs=1),
+        GroupedByPairs("group", alpha=0.1),
+        GroupedByPairs("group", alpha=0.1, positive=True),
+        GroupedByPairs("sparse_group", alpha=0.1),
+        GroupedByPairs("sparse_envelope", alpha=0.1, n_nonzero_coefs=1),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -110,6 +130,8 @@ def test_orthonormal_columns_have_a_closed_form():
     for name, coef in expected.items():
         model = SparseRegressor(name, alpha, gamma=gamma, fit_intercept=False)
         np.testing.assert_allclose(model.fit(Q, y).coef_, coef, atol=1e-6)
+        model.set_params(positive=True).fit(Q, y)
+        np.testing.assert_allclose(model.coef_, np.maximum(coef, 0), atol=1e-6)
 
 
 @pytest.mark.parametrize("penalty", ["mcp", "scad"])
@@ -120,16 +142,96 @@ def test_concave_penalties_become_the_lasso(data, penalty):
     np.testing.assert_allclose(model.coef_, lasso.coef_, atol=1e-6)
 
 
-def test_concave_solutions_are_stationary(data):
+@pytest.mark.parametrize("penalty", ["mcp", "scad"])
+@pytest.mark.parametrize("positive", [False, True])
+def test_concave_solutions_are_stationary(data, penalty, positive):
     X, y = data
     alpha, gamma = 0.1, 3.0
-    model = SparseRegressor("mcp", alpha, gamma=gamma).fit(X, y)
+    model = SparseRegressor(penalty, alpha, gamma=gamma, positive=positive).fit(X, y)
     g = X.T @ (model.predict(X) - y) / len(y)
     w = np.abs(model.coef_)
-    slope = np.maximum(alpha - w / gamma, 0) * np.sign(model.coef_)
-    violation = np.where(w > 0, np.abs(g + slope), np.maximum(np.abs(g) - alpha, 0))
+    slope = np.maximum(alpha - w / gamma, 0)
+    if penalty == "scad":
+        slope = np.clip((gamma * alpha - w) / (gamma - 1), 0, alpha)
+    at_zero = np.maximum((-g if positive else np.abs(g)) - alpha, 0)
+    violation = np.where(w > 0, np.abs(g + slope * np.sign(model.coef_)), at_zero)
     assert violation.max() <= 1e-4 * alpha
-    assert set(model.get_support(indices=True)) >= {2, 7, 20}
+    assert model.kkt_violation_ == pytest.approx(violation.max(), abs=1e-9)
+    if positive:
+        assert model.coef_.min() >= 0 and (g[w == 0] > alpha).any()
+    else:
+        assert set(model.get_support(indices=True)) >= {2, 7, 20}
+
+
+@pytest.mark.parametrize("penalty", ["mcp", "scad"])
+def test_concave_and_positive_against_brute_force(penalty):
+    """Two coefficients: the global minimum on a fine grid, and where it is."""
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(40, 2)) @ [[1.0, 0.3], [0.0, 1.0]]
+    alpha, gamma = 0.3, 3.5
+    for truth in ([1.0, 0.4], [0.5, -1.0], [-1.0, -0.5]):
+        y = X @ truth + 0.3 * rng.normal(size=40)
+        model = SparseRegressor(
+            penalty, alpha, gamma=gamma, positive=True, fit_intercept=False
+        ).fit(X, y)
+        grid = np.linspace(0, 2, 801)
+        if penalty == "mcp":
+            t = np.minimum(grid, gamma * alpha)
+            cost = alpha * t - t**2 / (2 * gamma)
+        else:
+            steps = np.clip((gamma * alpha - grid) / (gamma - 1), 0, alpha)
+            cost = np.append(0, np.cumsum((steps[1:] + steps[:-1]) / 2)) * grid[1]
+        G, c = X.T @ X / 40, X.T @ y / 40
+        one, two = np.meshgrid(grid, grid, indexing="ij")
+        values = (
+            (G[0, 0] * one**2 + 2 * G[0, 1] * one * two + G[1, 1] * two**2) / 2
+            - c[0] * one
+            - c[1] * two
+            + cost[:, None]
+            + cost
+        )
+        i, j = np.unravel_index(np.argmin(values), values.shape)
+        np.testing.assert_allclose(model.coef_, [grid[i], grid[j]], atol=3e-3)
+
+
+def test_concave_and_positive_with_a_free_feature(data):
+    """A feature that is not penalised must be of the right sign all the same."""
+    X, y = data
+    free = np.ones(30)
+    free[[2, 7]] = 0.0
+    for sign in (1, -1):
+        model = SparseRegressor("mcp", 0.5, feature_weights=free, positive=True)
+        model.fit(X, sign * y)
+        assert model.coef_.min() >= 0
+        g = X.T @ (model.predict(X) - sign * y) / len(y)
+        used = model.coef_[[2, 7]] > 0
+        assert np.abs(g[[2, 7]][used]).max(initial=0) <= 1e-6
+        assert g[[2, 7]].min() >= -1e-6
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(30) // 3])
+@pytest.mark.parametrize("alike", [0.0, 0.99])
+def test_first_strength_of_the_envelope_leaves_little(data, groups, alike):
+    """A tenth of what the best step along the k largest gradients gains, by hand."""
+    X, y = data
+    X = (1 - alike) * X + alike * X.mean(axis=1, keepdims=True)
+    y, k = y - y.mean(), 4
+    options = {"penalty": "sparse_envelope", "n_nonzero_coefs": k, "groups": groups}
+    alphas, *_ = sparse_path(X, y, n_alphas=1, tol=1e-10, **options)
+    u = X.T @ y / len(y)
+    labels = np.arange(30) if groups is None else groups
+    sizes = np.bincount(labels, u**2)
+    d = np.where(np.isin(labels, np.argsort(sizes)[-k:]), u, 0.0)
+    unpenalised = (u @ d) ** 2 / (2 * np.mean((X @ d) ** 2))
+    model = SparseRegressor(
+        "sparse_envelope", alphas[0], n_nonzero_coefs=k, groups=groups
+    ).fit(X - X.mean(axis=0), y)
+    gained = np.mean(y**2) / 2 - model.objective_
+    assert 0 < gained <= 0.1 * unpenalised * (1 + 1e-6)
+    at_zero = duality_gap(X, y, np.zeros(30), alphas[0], **options)
+    assert at_zero == pytest.approx(0.1 * unpenalised, rel=1e-9)
+    larger, *_ = sparse_path(3 * X, 5 * y, n_alphas=1, **options)
+    assert larger[0] == pytest.approx(9 * alphas[0], rel=1e-9)
 
 
 def test_no_penalty_is_least_squares(data):

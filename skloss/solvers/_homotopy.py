@@ -1,0 +1,338 @@
+"""The lasso's solution followed while its strengths change.
+
+Between two sets of strengths the solution is piecewise linear, with a new piece where
+a coefficient reaches zero or a gradient its strength. With the inverse of the active
+Gram matrix at hand a piece costs one product of the active rows. Any coefficients are
+the solution for some strengths, so that a path may start from any.
+"""
+
+import numpy as np
+from scipy.linalg import lapack
+
+from skloss._jit import kernel
+
+__all__ = ["Homotopy"]
+
+_INDEPENDENT = 1e-9  # share of a column's square that the active ones must leave of it
+_MOST_ACTIVE = 2000  # beyond, factors by BLAS are cheaper than an update for each piece
+_REFINEMENTS = 3
+_PATIENCE = 3  # failures in a row
+
+
+class Homotopy:
+    """Solutions of ``min x @ Q @ x / 2 - c @ x + sum(strength * |x|)``, one by one.
+
+    Attributes
+    ----------
+    active : ndarray of shape (capacity,), intp
+        Coordinates off zero or without a penalty; the first `n_active` count.
+    inverse : ndarray of shape (capacity, capacity)
+        Of the rows and columns of Q at these.
+    """
+
+    def __init__(self):
+        self.active, self.inverse = np.empty(0, np.intp), np.empty((0, 0))
+        self.n_active, self.n_failures = 0, 0
+
+    def solve(self, Q, c, x, strength, tol, *, positive=False):
+        """Find the solution from some coefficients nearby.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (capacity, capacity)
+            C-contiguous. Its leading (k, k) part, symmetric and positive semi-definite,
+            counts: the same as in the last call, but for more rows and columns.
+        c : ndarray of shape (k,)
+            Linear part.
+        x : ndarray of shape (k,)
+            Start.
+        strength : ndarray of shape (k,)
+            Strengths, at least 0.
+        tol : float
+            Largest distance from stationarity allowed.
+        positive : bool, default=False
+            Whether coefficients must be at least 0.
+
+        Returns
+        -------
+        ndarray of shape (k,) or None
+            None if the active columns are too many or nearly dependent.
+        """
+        if self.n_failures == _PATIENCE:
+            return None
+        x, k = x.copy(), x.size
+        free = (strength == 0.0) & (Q.diagonal()[:k] > 0.0) & (not positive)
+        if not self._start(Q, (x != 0.0) | free):
+            return self._fail()
+        for _ in range(_REFINEMENTS):
+            self.n_active, off = _follow(
+                self.inverse,
+                self.active,
+                self.n_active,
+                Q,
+                c,
+                x,
+                strength,
+                free,
+                positive,
+                0.1 * tol,
+            )
+            if off <= tol:
+                self.n_failures = 0
+                return x
+            if not off < np.inf:
+                break
+        return self._fail()
+
+    def _fail(self):
+        self.n_failures += 1
+        self.n_active = 0
+
+    def _start(self, Q, wanted):
+        """Make the active set the wanted one; return whether that can be."""
+        n_wanted = np.count_nonzero(wanted)
+        if n_wanted > _MOST_ACTIVE:
+            return False
+        self._reserve(wanted.size)
+        n_kept = np.count_nonzero(wanted[self.active[: self.n_active]])
+        if 4 * (n_wanted - n_kept) > n_kept + 20:
+            return self._factor(Q, np.flatnonzero(wanted))
+        a = _reconcile(self.inverse, self.active, self.n_active, Q, wanted)
+        self.n_active = a
+        return a >= 0
+
+    def _reserve(self, k):
+        most = min(k, _MOST_ACTIVE + 1)
+        old = self.active.size
+        if most <= old:
+            return
+        capacity = min(max(most, 3 * old // 2), _MOST_ACTIVE + 1)
+        inverse = np.empty((capacity, capacity))
+        inverse[:old, :old] = self.inverse
+        active = np.empty(capacity, np.intp)
+        active[:old] = self.active
+        self.inverse, self.active = inverse, active
+
+    def _factor(self, Q, wanted):
+        a = self.n_active = wanted.size
+        self.active[:a] = wanted
+        factor, info = lapack.dpotrf(Q[np.ix_(wanted, wanted)], lower=1)
+        if info:
+            self.n_active = 0
+            return False
+        inverse, _ = lapack.dpotri(factor, lower=1)
+        self.inverse[:a, :a] = np.tril(inverse) + np.tril(inverse, -1).T
+        return True
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _add_rows(Q, places, values, out):
+    """Add the product of some rows of a matrix with coefficients (a,) to `out`."""
+    n = places.size
+    full = n - n % 4
+    for i in range(0, full, 4):
+        r0, r1 = Q[places[i]], Q[places[i + 1]]
+        r2, r3 = Q[places[i + 2]], Q[places[i + 3]]
+        v0, v1, v2, v3 = values[i], values[i + 1], values[i + 2], values[i + 3]
+        for j in range(out.size):
+            out[j] += v0 * r0[j] + v1 * r1[j] + v2 * r2[j] + v3 * r3[j]
+    for i in range(full, n):
+        row, v = Q[places[i]], values[i]
+        for j in range(out.size):
+            out[j] += v * row[j]
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _times(inverse, a, r, out):
+    """Product of the inverse with a vector (a,)."""
+    for i in range(a):
+        row, total = inverse[i, :a], 0.0
+        for j in range(a):
+            total += row[j] * r[j]
+        out[i] = total
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _enter(inverse, active, a, Q, new):
+    """Add a coordinate; False if the active ones leave too little of it."""
+    row, z = np.empty(a), np.empty(a)
+    for i in range(a):
+        row[i] = Q[new, active[i]]
+    _times(inverse, a, row, z)
+    rest = Q[new, new]
+    for i in range(a):
+        rest -= row[i] * z[i]
+    if not rest > _INDEPENDENT * Q[new, new] or a >= active.size:
+        return False
+    for i in range(a):
+        line, share = inverse[i, :a], z[i] / rest
+        for j in range(a):
+            line[j] += share * z[j]
+        inverse[i, a] = inverse[a, i] = -share
+    inverse[a, a] = 1.0 / rest
+    active[a] = new
+    return True
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _leave(inverse, active, a, position):
+    """Take out the coordinate at a position; the last takes its place."""
+    strip, last = np.empty(a), a - 1
+    for i in range(a):
+        strip[i] = inverse[position, i]
+    pivot = strip[position]
+    for i in range(a):
+        line, share = inverse[i, :a], strip[i] / pivot
+        for j in range(a):
+            line[j] -= share * strip[j]
+    active[position] = active[last]
+    for i in range(a):
+        inverse[position, i] = inverse[last, i]
+    for i in range(a):
+        inverse[i, position] = inverse[i, last]
+
+
+@kernel
+def _reconcile(inverse, active, a, Q, wanted):
+    """Make the active set the wanted one; return its size, -1 if it is singular."""
+    present = np.zeros(wanted.size, np.bool_)
+    for position in range(a - 1, -1, -1):
+        if wanted[active[position]]:
+            present[active[position]] = True
+        else:
+            _leave(inverse, active, a, position)
+            a -= 1
+    for j in range(wanted.size):
+        if wanted[j] and not present[j]:
+            if not _enter(inverse, active, a, Q, j):
+                return -1
+            a += 1
+    return a
+
+
+@kernel
+def _follow(inverse, active, a, Q, c, x, strength, free, positive, slack):
+    """Follow the solution from strengths for which `x` is one to those wanted.
+
+    Parameters
+    ----------
+    inverse, active, a
+        See `Homotopy`; overwritten.
+    Q, c, x, strength, positive
+        See `Homotopy.solve`; `x` is overwritten.
+    free : ndarray of shape (k,), bool
+        What is not penalised; all of it is active.
+    slack : float
+        Excess of a gradient over its strength that is no reason to move.
+
+    Returns
+    -------
+    a : int
+        Size of the active set.
+    off : float
+        Largest distance from stationarity; infinite if the end was not reached.
+    """
+    k = x.size
+    q, u, level, sign = np.empty(k), np.empty(k), np.empty(k), np.zeros(k)
+    _gradient(Q, c, x, active, a, q)
+    for j in range(k):
+        size = -q[j] if positive else abs(q[j])
+        level[j] = size if size > strength[j] + slack else strength[j]
+    for i in range(a):
+        j = active[i]
+        sign[j] = 1.0 if x[j] > 0.0 or free[j] else -1.0
+        level[j] = -sign[j] * q[j]
+    d, r, rate = np.empty(k), np.empty(k), np.empty(k)
+    for j in range(k):
+        rate[j] = strength[j] - level[j]
+    left, just_left = 1.0, -1
+    for _ in range(4 * k + 100):
+        for i in range(a):
+            r[i] = -rate[active[i]] * sign[active[i]]
+        _times(inverse, a, r, d)
+        for j in range(k):
+            u[j] = 0.0
+        _add_rows(Q, active[:a], d[:a], u)
+        length, position = _first_to_stop(active[:a], d, x, sign, free, left)
+        length, new = _first_to_move(
+            Q, q, u, level, rate, sign, just_left, positive, length
+        )
+        left -= length
+        for i in range(a):
+            x[active[i]] += length * d[i]
+        for j in range(k):
+            q[j] += length * u[j]
+            level[j] += length * rate[j]
+        if new >= 0:
+            if not _enter(inverse, active, a, Q, new):
+                return a, np.inf
+            a += 1
+            sign[new], just_left = -1.0 if q[new] > 0.0 else 1.0, -1
+        elif position >= 0:
+            just_left = active[position]
+            x[just_left] = sign[just_left] = 0.0
+            _leave(inverse, active, a, position)
+            a -= 1
+        else:
+            _gradient(Q, c, x, active, a, q)
+            return a, _distance(Q, q, sign, strength, positive)
+    return a, np.inf
+
+
+@kernel
+def _gradient(Q, c, x, active, a, q):
+    """Gradient of the smooth part, afresh: that kept gathers rounding errors."""
+    values = np.empty(a)
+    for i in range(a):
+        values[i] = x[active[i]]
+    for j in range(q.size):
+        q[j] = -c[j]
+    _add_rows(Q, active[:a], values, q)
+
+
+@kernel
+def _first_to_stop(active, d, x, sign, free, most):
+    """How far until an active coefficient is zero, and its position, or `most`, -1."""
+    length, position = most, -1
+    for i in range(active.size):
+        j = active[i]
+        if not free[j] and sign[j] * d[i] < 0.0:
+            end = max(-x[j] / d[i], 0.0)
+            if end < length:
+                length, position = end, i
+    return length, position
+
+
+@kernel
+def _first_to_move(Q, q, u, level, rate, sign, just_left, positive, most):
+    """How far until a gradient reaches its strength, and which, or `most`, -1.
+
+    What has left last is at its strength already, on the way inside.
+    """
+    length, first = most, -1
+    for j in range(q.size):
+        if sign[j] != 0.0 or Q[j, j] <= 0.0 or j == just_left:
+            continue
+        closing = -u[j] - rate[j]
+        if closing > 0.0:
+            end = max((level[j] + q[j]) / closing, 0.0)
+            if end < length:
+                length, first = end, j
+        closing = u[j] - rate[j]
+        if closing > 0.0 and not positive:
+            end = max((level[j] - q[j]) / closing, 0.0)
+            if end < length:
+                length, first = end, j
+    return length, first
+
+
+@kernel
+def _distance(Q, q, sign, strength, positive):
+    """Largest distance from stationarity."""
+    off = 0.0
+    for j in range(q.size):
+        if sign[j] != 0.0:
+            off = max(off, abs(q[j] + strength[j] * sign[j]))
+        elif Q[j, j] > 0.0:
+            off = max(off, (-q[j] if positive else abs(q[j])) - strength[j])
+    return off

@@ -1,0 +1,119 @@
+"""Gram matrices of columns chosen one after the other."""
+
+import numpy as np
+
+__all__ = ["TaskGram"]
+
+_FEW_ROWS = 0.5  # of all: then they are gathered, not weighted by zeros
+
+
+class TaskGram:
+    """Gram matrix of some columns over the rows of one task.
+
+    With weights s that sum to 1 over these rows, and columns less their weighted means
+    over them, it is ``X.T @ diag(s) @ X``.
+
+    Parameters
+    ----------
+    data : FoldGrams
+        Design and tasks.
+    task : int
+        Number of the task.
+
+    Attributes
+    ----------
+    kept : ndarray of shape (k,), intp
+        Columns chosen so far.
+    place : ndarray of shape (p,), intp
+        Where each column is among them, or -1.
+    buffer : ndarray of shape (capacity, capacity)
+        Its leading (k, k) part is the matrix.
+    """
+
+    def __init__(self, data, task):
+        self.data, self.task = data, task
+        self.kept = np.empty(0, dtype=np.intp)
+        self.place = np.full(data.size, -1, dtype=np.intp)
+        self.buffer = np.empty((0, 0))
+        weight, left_out = data.weights[:, task], data.left_out[task]
+        self._rows = None
+        if len(left_out) > (1 - _FEW_ROWS) * len(weight):
+            self._rows = np.setdiff1d(np.arange(len(weight)), left_out)
+            weight = weight[self._rows]
+        self._weight = np.ascontiguousarray(weight)
+
+    @property
+    def matrix(self):
+        """The Gram matrix (k, k)."""
+        k = self.kept.size
+        return self.buffer[:k, :k]
+
+    def extend(self, new):
+        """Choose more columns; those chosen before are left out."""
+        new = new[self.place[new] < 0]
+        if not len(new):
+            return
+        data, old = self.data, self.kept.size
+        self.kept = np.concatenate([self.kept, new])
+        self.place[new] = np.arange(old, self.kept.size)
+        self._reserve(old)
+        product = data.columns.suffix_products(
+            self.kept, len(new), self._weight, self._rows
+        )
+        shift = data.shifts[self.task, self.kept]
+        product -= np.outer(shift, shift[old:])
+        G = self.matrix
+        G[:, old:] = product
+        G[old:, :old] = product[:old].T
+        inside = G[old:, old:]
+        inside[:] = (inside + inside.T) / 2
+        # What rounding leaves of the squares of columns that are constant.
+        eps = np.finfo(np.float64).eps
+        noise = (64 * eps * data.columns.center[new]) ** 2 + 64 * eps * shift[old:] ** 2
+        self.silence(new[inside.diagonal() <= noise])
+
+    def _reserve(self, old):
+        """Make room for the columns chosen; `old` of them are there already."""
+        if self.kept.size <= len(self.buffer):
+            return
+        # By halves, so that each number is moved few times. No power of two: columns
+        # of such matrices fall on each other in caches.
+        capacity = max(self.kept.size, 3 * len(self.buffer) // 2) // 16 * 16 + 24
+        buffer = np.empty((capacity, capacity))
+        buffer[:old, :old] = self.buffer[:old, :old]
+        self.buffer = buffer
+
+    def silence(self, columns):
+        """Let chosen columns have no effect."""
+        places, G = self.place[columns], self.matrix
+        G[:, places] = G[places] = 0.0
+        self.data.silent[self.task, columns] = True
+        self.data.linear[self.task, columns] = 0.0
+
+    def copies(self, columns, weight):
+        """Chosen columns that equal one chosen before them, or before in number.
+
+        Parameters
+        ----------
+        columns : ndarray of intp
+            Those chosen last.
+        weight : ndarray of shape (p,)
+            Penalty weights: of a smaller one no copy is made.
+
+        Returns
+        -------
+        ndarray of intp
+        """
+        G, eps = self.matrix, np.finfo(np.float64).eps
+        squares = G.diagonal()
+        found = []
+        for j in columns:
+            at = self.place[j]
+            close = np.abs(G[at] - squares) <= 64 * eps * squares[at]
+            close &= np.abs(squares - squares[at]) <= 64 * eps * squares[at]
+            close[at:] = False
+            for i in self.kept[close & (squares > 0)]:
+                if weight[i] <= weight[j] and self.data.columns.are_equal(i, j):
+                    found.append(j)
+                    break
+        return np.array(found, dtype=np.intp)
