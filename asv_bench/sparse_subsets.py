@@ -28,6 +28,8 @@ def planted(design, seed):
     elif design == "tree":
         for j in range(1, d):
             X[:, j] = 0.9 * X[:, (j - 1) // 2] + np.sqrt(1 - 0.81) * X[:, j]
+    elif design == "power law":
+        X = X / np.arange(1, d + 1) @ np.linalg.qr(rng.normal(size=(d, d)))[0].T
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     support = rng.choice(d, SIZE, replace=False)
     signal = X[:, support] @ rng.choice([-1.0, 1.0], SIZE)
@@ -44,7 +46,7 @@ def rss(X, y, support):
 class Search:
     """Default settings of both, ten columns."""
 
-    params = ("AR(0.99)", "smooth", "tree")
+    params = ("AR(0.99)", "smooth", "tree", "power law")
     param_names = ("design",)
     timeout = 1800
     unit = "ours/peer"

@@ -7,6 +7,7 @@ from scipy import linalg, sparse
 from scipy.optimize import nnls
 
 from skloss.solvers._columns import columns_of
+from skloss.sparse._subset_kernels import Grams
 
 __all__ = ["Layout", "SubsetDesign", "SubsetFit"]
 
@@ -14,6 +15,7 @@ _COPIED = 1 << 27  # numbers up to which dense data are copied: 1 GB
 
 _CACHE = 1 << 25  # numbers that the cached Gram columns may take: 256 MB
 _BLOCK = 128  # Gram columns computed at a time
+_ROOM = 64  # Gram columns for which there is room at the start
 _CONSTANT = 8 * np.finfo(np.float64).eps  # spread of a column beside its mean
 
 
@@ -113,22 +115,31 @@ class _CopiedColumns:
         self.X, self.mean = X, np.zeros(X.shape[1])
         Z = X.astype(np.float64, order="C")
         if center:
-            for _ in range(2):  # the second time, of what rounding has left
-                shift = weight @ Z
-                Z -= shift
-                self.mean += shift
-        square = np.einsum("ij,ij,i->j", Z, Z, weight, optimize=False)
-        self.scale = np.sqrt(square)
+            self.mean += _subtract_mean(Z, weight)
+            self.mean += _subtract_mean(Z, weight)  # what rounding has left
+        # Equal weights, which are the rule, save a pass over the data.
+        root = np.sqrt(weight) if np.ptp(weight) else np.sqrt(weight[:1])
+        if len(root) > 1:
+            Z *= root[:, None]
+        square = np.einsum("ij,ij->j", Z, Z)
+        self.scale = np.sqrt(square) if len(root) > 1 else np.sqrt(square) * root
         self.shrink = _shrink(self.scale, self.mean)
-        Z *= self.shrink
-        Z *= np.sqrt(weight)[:, None]
+        Z *= self.shrink if len(root) > 1 else self.shrink * root
         self.Z = Z
 
     def at(self, support):
         return self.Z[:, support]
 
-    def back_product(self, r):
-        return self.Z.T @ r
+    def back_product(self, r, out=None):
+        return np.dot(self.Z.T, r, out=out)
+
+
+def _subtract_mean(Z, weight):
+    """Subtract the weighted means in place; return them."""
+    shift = weight @ Z
+    if shift.any():
+        Z -= shift
+    return shift
 
 
 class _CentredColumns:
@@ -146,9 +157,10 @@ class _CentredColumns:
             self.columns.scores_at(support, np.diag(self.shrink[support])) * self.root
         )
 
-    def back_product(self, r):
+    def back_product(self, r, out=None):
         root = self.root if r.ndim == 2 else self.root[:, 0]
-        return (self.columns.back_product(root * r).T * self.shrink).T
+        product = self.columns.back_product(root * r)
+        return np.multiply(product.T, self.shrink, out=out).T
 
 
 def _shrink(scale, mean):
@@ -170,41 +182,48 @@ class _GramCache:
 
     def __init__(self, columns, n_columns):
         self.columns, self.n_columns = columns, n_columns
+        self.most = _CACHE // n_columns
         self.slot = np.full(n_columns, -1, dtype=np.intp)
-        self.rows = np.empty((0, n_columns))
-        self.n_cached = 0
+        self.count = np.zeros(1, dtype=np.intp)
+        Z = getattr(columns, "Z", np.empty((0, n_columns)))
+        room = min(_ROOM, self.most, n_columns)
+        rows = np.empty((room, n_columns))
+        self.grams = Grams(rows, self.slot, self.count, Z)
 
     def require(self, wanted):
         new = wanted[self.slot[wanted] < 0]
         if not new.size:
             return
-        room = max(2 * len(wanted), _CACHE // self.n_columns)
-        if self.n_cached + new.size > room:
+        if self.count[0] + new.size > max(2 * len(wanted), self.most):
             self.slot[:] = -1
-            self.n_cached, new = 0, wanted
-        self._add(np.unique(new))
+            self.count[0], new = 0, wanted
+        self._add(np.unique(new) if len(new) > 1 else new)
 
     def require_all(self):
         self._add(np.flatnonzero(self.slot < 0))
 
     def _add(self, new):
-        total = self.n_cached + len(new)
-        if total > len(self.rows):
-            room = min(max(total, 2 * len(self.rows), 16), self.n_columns)
-            bigger = np.empty((room, self.n_columns))
-            bigger[: self.n_cached] = self.rows[: self.n_cached]
-            self.rows = bigger
+        n_cached, rows = self.count[0], self.grams.rows
+        total = n_cached + len(new)
+        if total > len(rows):
+            bigger = np.empty(
+                (min(max(total, 2 * len(rows)), self.n_columns), rows.shape[1])
+            )
+            bigger[:n_cached] = rows[:n_cached]
+            self.grams = self.grams._replace(rows=bigger)
         for start in range(0, len(new), _BLOCK):
             self._compute(new[start : start + _BLOCK])
 
     def _compute(self, new):
+        first = self.count[0]
+        stop, rows = first + len(new), self.grams.rows
         Z = self.columns.at(new)
-        # One column at a time is a product with a vector, which is the faster one.
-        rows = self.columns.back_product(Z[:, 0].copy() if len(new) == 1 else Z).T
-        at = np.arange(self.n_cached, self.n_cached + len(new))
-        self.rows[at] = rows
-        self.slot[new] = at
-        self.n_cached += len(new)
+        if len(new) == 1:  # a product with a vector is the faster one
+            self.columns.back_product(Z[:, 0].copy(), out=rows[first])
+        else:
+            rows[first:stop] = self.columns.back_product(Z).T
+        self.slot[new] = np.arange(first, stop)
+        self.count[0] = stop
 
 
 class SubsetDesign:
@@ -253,14 +272,9 @@ class SubsetDesign:
         self._gram = _GramCache(self.columns, self.n_columns)
 
     @property
-    def cache(self):
-        """Gram columns, as rows."""
-        return self._gram.rows
-
-    @property
-    def slot(self):
-        """Row of `cache` that holds each column, or -1."""
-        return self._gram.slot
+    def grams(self):
+        """Gram columns that were needed so far."""
+        return self._gram.grams
 
     def with_l2(self, l2):
         """Return the same data with another ridge penalty."""
@@ -271,21 +285,28 @@ class SubsetDesign:
 
     def solve(self, Z):
         """Coefficients of standardised columns, by QR."""
-        n_columns = Z.shape[1]
-        if not n_columns or self.is_constant:
-            return np.zeros(n_columns)
-        y = self.y
-        if self.l2:
-            Z = np.concatenate([Z, np.sqrt(self.l2) * np.eye(n_columns)])
-            y = np.concatenate([y, np.zeros(n_columns)])
+        k = Z.shape[1]
+        if not k or self.is_constant:
+            return np.zeros(k)
+        Z, y = self._with_ridge(Z)
         if self.positive:
             return nnls(Z, y)[0]
-        R = np.linalg.qr(np.column_stack([Z, y]), mode="r")[:n_columns]
-        pivots = np.abs(np.diag(R))
-        if len(pivots) == n_columns and pivots.min() > 1e-10 * pivots.max():
-            return np.linalg.solve(R[:, :-1], R[:, -1])
+        A = np.empty((len(Z), k + 1), order="F")
+        A[:, :k], A[:, k] = Z, y
+        R = linalg.lapack.dgeqrf(A, overwrite_a=True)[0][:k]
+        pivots = np.abs(R.diagonal())
+        if len(pivots) == k and pivots.min() > 1e-10 * pivots.max():
+            return linalg.lapack.dtrtrs(R[:, :k], R[:, k])[0]
         # Columns of a group may depend on each other.
         return linalg.lstsq(Z, y, lapack_driver="gelsy", check_finite=False)[0]
+
+    def _with_ridge(self, Z):
+        """Return columns and target with rows that stand for the ridge."""
+        if not self.l2:
+            return Z, self.y
+        k = Z.shape[1]
+        ridge = np.sqrt(self.l2) * np.eye(k)
+        return np.concatenate([Z, ridge]), np.concatenate([self.y, np.zeros(k)])
 
     def fit(self, support):
         """Fit a support.
@@ -307,7 +328,7 @@ class SubsetDesign:
     def gram(self):
         """Whole Gram matrix (d, d), without ridge, symmetric."""
         self.require_all()
-        gram = self.cache[self.slot]
+        gram = self.grams.rows[self.grams.slot]
         gram = 0.5 * (gram + gram.T)
         np.fill_diagonal(gram, np.where(self.usable, 1.0, 0.0))
         return gram
@@ -325,7 +346,7 @@ class SubsetDesign:
         ndarray of intp
         """
         chosen = support.copy()
-        close = self.cache[self.slot[chosen]] > 1.0 - 1e-12
+        close = self.grams.rows[self.grams.slot[chosen]] > 1.0 - 1e-12
         if np.count_nonzero(close) == len(chosen):  # each to itself
             return chosen
         for at, j in enumerate(chosen):

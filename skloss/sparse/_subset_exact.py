@@ -10,7 +10,7 @@ from skloss.sparse._subset_exact_kernels import explore, open_node
 from skloss.sparse._subset_item_kernels import nonnegative_loss
 from skloss.sparse._subset_kernels import DEPENDENT
 
-__all__ = ["Certified", "certify"]
+__all__ = ["Certified", "certify", "never"]
 
 _BUDGET = 1 << 27  # work between two looks at the clock
 _ROOT_ROUNDS = 20  # of the relaxation at the root, for the bound without a search
@@ -27,7 +27,12 @@ class Certified(NamedTuple):
     n_nodes: int
 
 
-def certify(gram, q, l2, support, k, *, positive=False, time_limit=None):
+def never(loss, lower_bound, n_nodes):
+    """Report nothing, and stop for nothing."""
+    return False
+
+
+def certify(gram, q, l2, support, k, *, positive=False, time_limit=None, report=never):
     """Find the best subset of k columns, or prove that there is none better.
 
     Parameters
@@ -46,6 +51,9 @@ def certify(gram, q, l2, support, k, *, positive=False, time_limit=None):
         Whether coefficients must not be negative.
     time_limit : float, default=None
         Seconds.
+    report : callable
+        ``report(loss, lower_bound, n_nodes)`` is called now and then and answers True
+        to stop.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def certify(gram, q, l2, support, k, *, positive=False, time_limit=None):
             incumbent = np.array([best])
         return Certified(usable[incumbent], losses[best], losses[best], p)
     tree = _Tree(A, q, k, loss, positive)
-    tree.run(end)
+    tree.run(end, report)
     chosen = incumbent if tree.chosen is None else tree.chosen
     loss = subset_loss(A, q, chosen, positive)
     return Certified(usable[chosen], loss, min(loss, tree.lower_bound()), tree.n_nodes)
@@ -137,8 +145,8 @@ class _Tree:
                 break
         self.z[0] = self.k / p  # even shares are the better ones for nodes to start
 
-    def run(self, end):
-        """Explore until the end of the tree or of the time."""
+    def run(self, end, report):
+        """Explore until the end of the tree or of the time, or until it is stopped."""
         chosen = np.full(self.k, -1, dtype=np.intp)
         tree = (self.A, self.q, self.z, self.names)
         tree += (self.sizes, self.at, self.bounds, self.losses)
@@ -156,6 +164,8 @@ class _Tree:
                 _BUDGET,
             )
             self.n_nodes += n_nodes
+            if report(self.best, self.lower_bound(), self.n_nodes):
+                break
         if chosen[0] >= 0:
             self.chosen = chosen
 

@@ -8,12 +8,25 @@ import time
 
 import numpy as np
 
-from skloss.sparse._subset_exact import Certified, subset_loss
+from skloss.sparse._subset_exact import Certified, never, subset_loss
+
+_NODES = 100  # between two reports
 
 __all__ = ["certify_groups"]
 
 
-def certify_groups(gram, q, l2, layout, support, k, *, positive=False, time_limit=None):
+def certify_groups(
+    gram,
+    q,
+    l2,
+    layout,
+    support,
+    k,
+    *,
+    positive=False,
+    time_limit=None,
+    report=never,
+):
     """Find the best set of k groups, or prove that there is none better.
 
     Parameters
@@ -34,6 +47,9 @@ def certify_groups(gram, q, l2, layout, support, k, *, positive=False, time_limi
         Whether coefficients must not be negative.
     time_limit : float, default=None
         Seconds.
+    report : callable
+        ``report(loss, lower_bound, n_nodes)`` is called now and then and answers True
+        to stop.
 
     Returns
     -------
@@ -56,6 +72,11 @@ def certify_groups(gram, q, l2, layout, support, k, *, positive=False, time_limi
         if lowest >= best * (1.0 - 1e-10):
             continue
         n_nodes += 1
+        if n_nodes % _NODES == 0 and report(
+            best, _lowest(best, lowest, stack), n_nodes
+        ):
+            stack.append((lowest, fixed, free))
+            break
         # A group that is missing from at most k already costs nothing to leave out.
         if len(fixed) == k or not free:
             value = loss(fixed)
@@ -63,8 +84,12 @@ def certify_groups(gram, q, l2, layout, support, k, *, positive=False, time_limi
                 best, found = value, fixed
             continue
         stack += reversed(_children(fixed, free, k, bound))
-    lower = min([best, *(node[0] for node in stack)])
+    lower = _lowest(best, best, stack)
     return Certified(np.array(sorted(found), dtype=np.intp), best, lower, n_nodes)
+
+
+def _lowest(best, bound, stack):
+    return min([best, bound, *(node[0] for node in stack)])
 
 
 def _children(fixed, free, k, bound):

@@ -5,15 +5,22 @@ neighbours of other sizes start searches, and so do random supports and those of
 others; the best of each size is kept.
 """
 
+import itertools
+
 import numpy as np
+from sklearn.utils import check_random_state
 
 from skloss.sparse._subset_item_kernels import improve_items
-from skloss.sparse._subset_kernels import improve
+from skloss.sparse._subset_kernels import Support, improve
+from skloss.sparse._subset_pairs import better_pairs
 
 __all__ = ["ItemSearch", "SubsetSearch", "search_path"]
 
 _FEW_COLUMNS = 500  # up to here the whole Gram matrix is computed and starts are many
 _STARTS = 50
+_LEFT_OUT = 3  # columns that leave at a time when a local optimum is to be left
+_GOLDEN = 0.5 * (5**0.5 - 1.0)
+_PERFECT = 1e-12  # a loss that is as good as none
 _SWEEPS = 10
 
 
@@ -40,6 +47,7 @@ class SubsetSearch:
         self.losses = np.ones(most + 1)
         self.losses[1:] = np.inf
         self._tried = set()
+        self._held = Support.empty(most, design.q, design.diagonal)
 
     def offer(self, support, target):
         """Improve a support of any size at a size; return whether it is the best."""
@@ -53,14 +61,16 @@ class SubsetSearch:
         self.losses[target], self.supports[target] = loss, support
         return True
 
-    def improved(self, support, target):
+    def improved(self, support, target, **options):
         """Local optimum near a support, and its loss."""
         size = len(support)
         work = np.zeros(max(size, target), dtype=np.intp)
         work[:size] = support
+        if len(work) > len(self._held.columns):
+            self._held = Support.empty(len(work), self.design.q, self.design.diagonal)
         while True:
             self.design.require(self.columns(work[:size]))
-            size, loss, missing = self._improve(work, size, target)
+            size, loss, missing = self._improve(work, size, target, **options)
             if missing < 0:
                 found = work[:size].copy()
                 found.sort()
@@ -79,17 +89,19 @@ class SubsetSearch:
         self.design.require(support)
         return self.design.lowest_equals(support)
 
-    def _improve(self, work, size, target):
+    def _improve(self, work, size, target, pursuit=False):
         design = self.design
         return improve(
-            design.cache,
-            design.slot,
+            design.grams,
             design.q,
             design.blocked,
             design.diagonal,
+            self._held,
             work,
             size,
             target,
+            self.supports[target],
+            pursuit,
             100 * (target + 1),
         )
 
@@ -104,27 +116,65 @@ class SubsetSearch:
             if not better:
                 return
 
+    def escapes(self, patience):
+        """Search from the largest subset without some of its columns.
+
+        They are kept out until the others have settled, which leads to places that no
+        exchange of one column leads to, and are let in again then.
+
+        Parameters
+        ----------
+        patience : int
+            Attempts in a row that may fail; once more as many after each success, for
+            where there is one, there are others.
+
+        Yields
+        ------
+        bool
+            Whether the subset was improved.
+        """
+        failed, allowed, attempt = 0, patience, 0
+        while failed < allowed:
+            support, loss = self.supports[-1], self.losses[-1]
+            if len(support) < 2 or loss <= _PERFECT:
+                break
+            left_out, kept = _split(support, attempt)
+            self.design.blocked[left_out] = np.inf
+            found = self.improved(kept, self.most)[0]
+            self.design.blocked[left_out] = 0.0
+            attempt += 1
+            better = self.offer(found, self.most)
+            failed = 0 if better else failed + 1
+            allowed += patience if better else 0
+            yield better
+
+    def exchange_pairs(self):
+        """Exchange two columns of the largest subset at a time until none helps.
+
+        Yields
+        ------
+        bool
+            Whether the subset was improved.
+        """
+        better = True
+        while better:
+            better = False
+            found = better_pairs(self.design, self.supports[-1], self.losses[-1])
+            for support in found:
+                if self.offer(support, self.most):
+                    better = True
+                    break
+            yield better
+
     def offer_pursuit(self):
         """Offer what orthogonal matching pursuit finds, where it is the better."""
-        design, chosen = self.design, np.zeros(0, dtype=np.intp)
-        g, better = design.q, False
+        chosen, better = np.zeros(0, dtype=np.intp), False
         for k in range(1, self.most + 1):
-            score = np.abs(g) * design.usable
-            score[chosen] = 0.0
-            j = int(score.argmax())
-            if score[j] <= 1e-10:
+            chosen, loss = self.improved(chosen, k, pursuit=True)
+            if len(chosen) < k:
                 break
-            chosen = np.append(chosen, j)
-            design.require(chosen)
-            rows = design.cache[design.slot[chosen]]
-            gram = rows[:, chosen] + design.l2 * np.eye(len(chosen))
-            try:
-                w = np.linalg.solve(gram, design.q[chosen])
-            except np.linalg.LinAlgError:
-                break
-            g = design.q - w @ rows
-            if k == self.most or 1.0 - w @ design.q[chosen] < self.losses[k]:
-                better |= self.offer(chosen, k)
+            if k == self.most or loss < self.losses[k]:
+                better |= self.offer(np.sort(chosen), k)
         return better
 
 
@@ -157,11 +207,17 @@ class ItemSearch(SubsetSearch):
     def offer_pursuit(self):
         return False
 
+    def escapes(self, patience):
+        return iter(())
+
+    def exchange_pairs(self):
+        return iter(())
+
     def _improve(self, work, size, target):
         design = self.design
         return improve_items(
-            design.cache,
-            design.slot,
+            design.grams.rows,
+            design.grams.slot,
             design.q,
             design.diagonal,
             tuple(self.layout),
@@ -173,7 +229,33 @@ class ItemSearch(SubsetSearch):
         )
 
 
-def searched(search, *, n_starts="auto", random=None, starts=()):
+def _go_on(search):
+    return False
+
+
+def _split(support, attempt):
+    """Columns that an attempt leaves out, another few each time, and the others.
+
+    Multiples of the golden ratio are spread evenly over the unit interval, so that
+    all columns get their turn, in ever new company.
+    """
+    size = len(support)
+    shares = np.arange(attempt * size, (attempt + 1) * size) * _GOLDEN % 1.0
+    order = np.argsort(shares)
+    few = min(_LEFT_OUT, size - 1)
+    return support[order[:few]], support[order[few:]]
+
+
+def searched(
+    search,
+    *,
+    n_starts="auto",
+    patience=0,
+    pair_swaps=False,
+    random=None,
+    starts=(),
+    report=_go_on,
+):
     """Search the best supports of all sizes.
 
     Parameters
@@ -182,10 +264,17 @@ def searched(search, *, n_starts="auto", random=None, starts=()):
         Empty.
     n_starts : int or "auto", default="auto"
         Random starts; "auto" means many where they cost little.
-    random : RandomState, default=None
-        Draws them.
+    patience : int, default=0
+        Attempts in a row to leave the best subset that may fail.
+    pair_swaps : bool, default=False
+        Whether to exchange two columns at a time as well.
+    random : int, RandomState or None, default=None
+        Draws the starts.
     starts : iterable of ndarray of intp, default=()
         Other supports to start from.
+
+    report : callable, default=None
+        ``report(search)`` is called after each step and answers True to stop.
 
     Returns
     -------
@@ -201,16 +290,38 @@ def searched(search, *, n_starts="auto", random=None, starts=()):
     if n_starts and few:
         design.require_all()
     search.sweep()
-    better = search.offer_pursuit()
-    candidates = search.candidates()
+    steps = [_steps(search, n_starts, patience, random, starts)]
+    if pair_swaps:
+        steps.append(search.exchange_pairs())
+    _go_through(itertools.chain(*steps), search, report)
+    return [search.polished(support) for support in search.supports[1:]]
+
+
+def _go_through(steps, search, report):
+    """Take steps until they end or are stopped; spread what they found."""
+    better, stopped = False, report(search)
+    while not stopped:
+        found = next(steps, None)
+        if found is None:
+            break
+        better |= found
+        stopped = report(search)
+    if better and not stopped:
+        search.sweep()
+
+
+def _steps(search, n_starts, patience, random, starts):
+    """Yield whether each step of a search improved a subset."""
+    most, candidates = search.most, search.candidates()
+    yield search.offer_pursuit()
     for start in starts:
         start = np.intersect1d(np.asarray(start, dtype=np.intp), candidates)
-        better |= search.offer(start, most)
-    for _ in range(n_starts if len(candidates) > most else 0):
-        better |= search.offer(random.choice(candidates, most, replace=False), most)
-    if better:
-        search.sweep()
-    return [search.polished(support) for support in search.supports[1:]]
+        yield search.offer(start, most)
+    if n_starts and len(candidates) > most:
+        random = check_random_state(random)
+        for _ in range(n_starts):
+            yield search.offer(random.choice(candidates, most, replace=False), most)
+    yield from search.escapes(patience)
 
 
 def search_path(design, most, *, layout=None, **options):

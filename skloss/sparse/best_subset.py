@@ -1,14 +1,16 @@
 """Linear regression on the best subset of columns."""
 
+import copy
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skloss._parallel import one_blas_thread
+from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
 from skloss.sparse._base import SparseLinear
 from skloss.sparse._inputs import check_count_of_columns, read_sample
@@ -55,16 +57,9 @@ class Problem(NamedTuple):
         """Return the same data with another ridge penalty."""
         return self._replace(design=self.design.with_l2(float(l2)))
 
-    def search(self, most, *, n_starts, random, starts=()):
-        """Supports of sizes 1 to `most`."""
-        return search_path(
-            self.design,
-            most,
-            layout=self.layout,
-            n_starts=n_starts,
-            random=random,
-            starts=starts,
-        )
+    def search(self, most, **options):
+        """Supports of sizes 1 to `most`; for options see `searched`."""
+        return search_path(self.design, most, layout=self.layout, **options)
 
     def fit(self, support):
         """Fit the columns of a support."""
@@ -73,8 +68,17 @@ class Problem(NamedTuple):
         return self.design.fit(support)
 
 
-class BaseBestSubset(SparseLinear, BaseEstimator):
+class BaseBestSubset(CallbackSupportMixin, SparseLinear, BaseEstimator):
     """What a best subset is kept in."""
+
+    def _as_if_kept(self, *args):
+        """Attributes that `_keep` would set."""
+        other = copy.copy(self)
+        other._keep(*args)
+        mine = vars(self)
+        return {
+            n: value for n, value in vars(other).items() if mine.get(n) is not value
+        }
 
     def _keep(self, sample, problem, supports, lower=0.0, n_nodes=0):
         """Keep the last support, and the residuals of all."""
@@ -94,6 +98,16 @@ class BaseBestSubset(SparseLinear, BaseEstimator):
         self._keep_scores(coef, design.y_center, design.center, sample.dtype)
 
 
+class Found(NamedTuple):
+    """What callbacks and `verbose` see."""
+
+    n_iter: int
+    objective: float
+    lower_bound: float
+    n_nodes: int
+    converged: bool = False
+
+
 class BestSubsetRegressor(BaseBestSubset):
     """Least squares on the best `n_nonzero_coefs` columns.
 
@@ -105,7 +119,8 @@ class BestSubsetRegressor(BaseBestSubset):
     The search looks at the exact change of the residual sum of squares for *every*
     exchange of a chosen column for another one, so that at the end no single exchange
     improves; it starts from forward and backward selection, orthogonal matching
-    pursuit and, with up to 500 columns, random subsets. ``method="exact"`` goes on
+    pursuit and, with up to 500 columns, random subsets, and goes on from the best
+    subset without some of its columns. ``method="exact"`` goes on
     with branch and bound until it has proved that there is no better subset.
 
     Parameters
@@ -126,6 +141,16 @@ class BestSubsetRegressor(BaseBestSubset):
     starts : iterable of array-like of int, default=None
         Further subsets from which to search: columns, or positions of groups among
         the sorted labels.
+    patience : int, default=2
+        Attempts in a row to leave the best subset that may fail before the search
+        ends: three of its columns are kept out until the others have settled. More of
+        them find better subsets where many columns can stand for one another. Not with
+        `groups` or `positive`.
+    pair_swaps : bool, default=False
+        Whether to go on until no exchange of two columns for two others improves
+        the subset either. Takes the whole Gram matrix, and time that grows with the
+        squares of `n_features` and of `n_nonzero_coefs`. Not with `groups` or
+        `positive`.
     groups : array-like of shape (n_features,), default=None
         Integer label for each column. Whole groups enter and leave.
     positive : bool, default=False
@@ -136,6 +161,8 @@ class BestSubsetRegressor(BaseBestSubset):
         Seconds after which the proof stops; `gap_` then says how far it came.
     random_state : int, RandomState instance or None, default=None
         Draws the random subsets.
+    verbose : int, default=0
+        Print one line per step of the search, and now and then during the proof.
 
     Attributes
     ----------
@@ -169,8 +196,8 @@ class BestSubsetRegressor(BaseBestSubset):
 
     Memory: a standardised copy of dense X in float64 (none where it would take more
     than 1 GB, or where X is sparse), and a vector of length n_features for each column
-    that was ever in a support, 256 MB at most; all n_features squared for "exact",
-    and, for that, again for each chosen column.
+    that was ever in a support, 256 MB at most; all n_features squared for "exact"
+    and for `pair_swaps`, and, for "exact", again for each chosen column.
 
     Bounds of branch and bound: O. Gunluk and J. Linderoth, "Perspective
     reformulations of mixed integer nonlinear programs with indicator variables", 2010,
@@ -192,11 +219,14 @@ class BestSubsetRegressor(BaseBestSubset):
         "l2": [Interval(Real, 0, None, closed="left")],
         "n_starts": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "starts": ["array-like", list, tuple, None],
+        "patience": [Interval(Integral, 0, None, closed="left")],
+        "pair_swaps": ["boolean"],
         "groups": ["array-like", None],
         "positive": ["boolean"],
         "fit_intercept": ["boolean"],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -207,22 +237,28 @@ class BestSubsetRegressor(BaseBestSubset):
         l2=0.0,
         n_starts="auto",
         starts=None,
+        patience=2,
+        pair_swaps=False,
         groups=None,
         positive=False,
         fit_intercept=True,
         time_limit=None,
         random_state=None,
+        verbose=0,
     ):
         self.n_nonzero_coefs = n_nonzero_coefs
         self.method = method
         self.l2 = l2
         self.n_starts = n_starts
         self.starts = starts
+        self.patience = patience
+        self.pair_swaps = pair_swaps
         self.groups = groups
         self.positive = positive
         self.fit_intercept = fit_intercept
         self.time_limit = time_limit
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -246,16 +282,31 @@ class BestSubsetRegressor(BaseBestSubset):
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
             problem = Problem.of(self, sample.X, sample.y, sample.weight, self.l2)
-            supports = problem.search(
-                self._size(problem),
-                n_starts=self.n_starts,
-                random=check_random_state(self.random_state),
-                starts=_check_starts(self.starts, problem.n_items),
-            )
-            proof = ()
-            if self.method == "exact" and not problem.design.is_constant:
-                supports[-1], *proof = self._prove(problem, supports[-1], len(supports))
-            self._keep(sample, problem, supports, *proof)
+            size = self._size(problem)
+            starts = _check_starts(self.starts, problem.n_items)
+            steps = _Steps(self, sample, problem)
+            data = {"X": X, "y": y, "sample_weight": sample_weight}
+            with Progress(
+                self,
+                **data,
+                max_iter=None,
+                verbose=self.verbose,
+                attributes=steps.attributes,
+                task_name="step",
+            ) as steps.progress:
+                supports = problem.search(
+                    size,
+                    n_starts=self.n_starts,
+                    patience=self.patience,
+                    pair_swaps=self.pair_swaps,
+                    random=self.random_state,
+                    starts=starts,
+                    report=steps.searched,
+                )
+                proof = ()
+                if self.method == "exact" and not problem.design.is_constant:
+                    proof = self._prove(problem, supports, steps)
+                self._keep(sample, problem, supports, *proof)
         return self
 
     def _size(self, problem):
@@ -264,18 +315,49 @@ class BestSubsetRegressor(BaseBestSubset):
             return max(1, min(_DEFAULT_SIZE, n_rows - 1, problem.n_items))
         return check_count_of_columns("n_nonzero_coefs", k, n_rows, problem.n_items)
 
-    def _prove(self, problem, support, k):
-        """Best support, lower bound of the objective, number of nodes."""
+    def _prove(self, problem, supports, steps):
+        """Put the best support last; return a lower bound, and the number of nodes."""
+        if steps.progress.stopped:
+            return 0.0, 0
         design, layout = problem.design, problem.layout
         data = (design.gram(), design.q, design.l2)
         options = {"positive": self.positive, "time_limit": self.time_limit}
+        options["report"] = steps.proved
+        start, k = supports[-1], len(supports)
         if problem.labels is None:
-            proof = certify(*data, support, k, **options)
-            support = design.lowest_equals(proof.support)
+            proof = certify(*data, start, k, **options)
+            supports[-1] = design.lowest_equals(proof.support)
         else:
-            proof = certify_groups(*data, layout, support, k, **options)
-            support = proof.support
-        return support, 0.5 * proof.lower_bound * design.y_square, proof.n_nodes
+            proof = certify_groups(*data, layout, start, k, **options)
+            supports[-1] = proof.support
+        return 0.5 * proof.lower_bound * design.y_square, proof.n_nodes
+
+
+class _Steps:
+    """Tell callbacks of the steps of a fit."""
+
+    def __init__(self, estimator, sample, problem):
+        self.estimator, self.sample, self.problem = estimator, sample, problem
+        self.supports, self.n_done = [], 0
+
+    def searched(self, search):
+        self.supports = search.supports[1:]
+        return self._tell(search.losses[-1], 0.0, 0)
+
+    def proved(self, loss, lower_bound, n_nodes):
+        return self._tell(loss, lower_bound, n_nodes)
+
+    def _tell(self, loss, lower_bound, n_nodes):
+        self.n_done += 1
+        unit = 0.5 * self.problem.design.y_square
+        found = Found(self.n_done, unit * loss, unit * lower_bound, n_nodes)
+        return self.progress(found)
+
+    def attributes(self, found):
+        """Attributes of a fit that stopped here, before its coefficients were made."""
+        return self.estimator._as_if_kept(
+            self.sample, self.problem, self.supports, found.lower_bound, found.n_nodes
+        )
 
 
 def check_labels(groups, n_features):

@@ -1,6 +1,8 @@
 """Best subset with its size and ridge penalty chosen by the data."""
 
 from numbers import Integral
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -10,6 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skloss._parallel import one_blas_thread
+from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
 from skloss.sparse._inputs import read_sample
 from skloss.sparse._selection import splits_of
@@ -43,6 +46,8 @@ class BestSubsetRegressorCV(BaseBestSubset):
         the lowest. For ``criterion="cv"`` alone.
     n_starts : int or "auto", default="auto"
         Random subsets from which to search.
+    patience : int, default=2
+        Attempts in a row to leave the best subset of the largest size that may fail.
     groups : array-like of shape (n_features,), default=None
         Integer label for each column. Whole groups enter and leave.
     positive : bool, default=False
@@ -53,6 +58,8 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Draws the random subsets.
     n_jobs : int, default=None
         Folds at a time, through joblib. Changes no result.
+    verbose : int, default=0
+        Print one line per fold, or per penalty where there are no folds.
 
     Attributes
     ----------
@@ -98,11 +105,13 @@ class BestSubsetRegressorCV(BaseBestSubset):
         "cv": ["cv_object"],
         "one_se": ["boolean"],
         "n_starts": BestSubsetRegressor._parameter_constraints["n_starts"],
+        "patience": BestSubsetRegressor._parameter_constraints["patience"],
         "groups": ["array-like", None],
         "positive": ["boolean"],
         "fit_intercept": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -114,11 +123,13 @@ class BestSubsetRegressorCV(BaseBestSubset):
         cv=None,
         one_se=False,
         n_starts="auto",
+        patience=2,
         groups=None,
         positive=False,
         fit_intercept=True,
         random_state=None,
         n_jobs=None,
+        verbose=0,
     ):
         self.max_features = max_features
         self.l2s = l2s
@@ -126,11 +137,13 @@ class BestSubsetRegressorCV(BaseBestSubset):
         self.cv = cv
         self.one_se = one_se
         self.n_starts = n_starts
+        self.patience = patience
         self.groups = groups
         self.positive = positive
         self.fit_intercept = fit_intercept
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -156,44 +169,62 @@ class BestSubsetRegressorCV(BaseBestSubset):
             self.l2s_ = check_penalties(self.l2s)
             seed = _seed(self.random_state)
             problem = Problem.of(self, sample.X, sample.y, sample.weight, 0.0)
-            if self.criterion == "cv":
-                self._score_folds(sample, problem, seed)
-            else:
-                self._score_all(sample, problem, seed)
-            self._choose()
-            problem = problem.with_l2(self.l2_)
-            random = check_random_state(seed)
-            supports = problem.search(
-                self.n_nonzero_coefs_, n_starts=self.n_starts, random=random
-            )
-            self._keep(sample, problem, supports)
+            by_folds = self.criterion == "cv"
+            splits = splits_of(self.cv, sample) if by_folds else None
+            with Progress(
+                self,
+                **{"X": X, "y": y, "sample_weight": sample_weight},
+                max_iter=len(splits) if by_folds else len(self.l2s_),
+                verbose=self.verbose,
+                task_name="fold" if by_folds else "penalty",
+            ) as progress:
+                if by_folds:
+                    self._score_folds(sample, problem, splits, seed, progress)
+                else:
+                    self._score_all(sample, problem, seed, progress)
+                self._choose()
+                problem = problem.with_l2(self.l2_)
+                supports = problem.search(
+                    self.n_nonzero_coefs_,
+                    n_starts=self.n_starts,
+                    patience=self.patience,
+                    random=seed,
+                )
+                self._keep(sample, problem, supports)
         return self
 
-    def _score_folds(self, sample, problem, seed):
+    def _score_folds(self, sample, problem, splits, seed, progress):
         """Squared errors of all sizes and penalties on held-out rows."""
-        splits = splits_of(self.cv, sample)
         fewest = min(np.count_nonzero(sample.weight[train]) for train, _ in splits)
         most = self._most(problem, fewest)
-        errors = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fold_errors)(self, sample, train, test, most, self.l2s_, seed)
+        options = SimpleNamespace(**self.get_params(deep=False))
+        parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(_fold_errors)(options, sample, train, test, most, self.l2s_, seed)
             for train, test in splits
         )
+        errors = []
+        for part in parts:
+            errors.append(part)
+            done = len(errors)
+            progress(_Scored(done, float(part.min()), done == len(splits)))
         self.mse_path_ = np.stack(errors, axis=-1)
         self.criterion_path_ = self.mse_path_.mean(axis=-1)
 
-    def _score_all(self, sample, problem, seed):
+    def _score_all(self, sample, problem, seed, progress):
         """Information criteria of all sizes and penalties."""
         most = self._most(problem, problem.design.n_rows)
         sizes = np.arange(1, most + 1)
         n = sample.total
         path = np.empty((len(self.l2s_), most))
-        for row, fits in zip(path, _paths(self, problem, most, self.l2s_, seed)):
+        found = _paths(self, problem, most, self.l2s_, seed)
+        for done, (row, fits) in enumerate(zip(path, found), 1):
             rss = np.array([fit.rss for fit in fits])
             freedom = np.array([fit.freedom for fit in fits])
             least = np.finfo(np.float64).tiny  # a perfect fit has the best criterion
             row[:] = n * np.log(np.maximum(rss, least)) + freedom * np.log(n)
             if self.criterion == "ebic":
                 row += 2.0 * _log_choose(problem.n_items, sizes)
+            progress(_Scored(done, float(row.min()), done == len(path)))
         self.criterion_path_ = path
 
     def _most(self, problem, n_rows):
@@ -210,6 +241,14 @@ class BestSubsetRegressorCV(BaseBestSubset):
         size = int(np.flatnonzero((path <= limit).any(axis=0))[0])
         self.n_nonzero_coefs_ = size + 1
         self.l2_ = float(self.l2s_[path[:, size].argmin()])
+
+
+class _Scored(NamedTuple):
+    """What callbacks and `verbose` see."""
+
+    n_iter: int
+    lowest: float
+    converged: bool
 
 
 def check_penalties(l2s):
@@ -237,8 +276,12 @@ def _paths(estimator, problem, most, l2s, seed):
     """Yield the fits of sizes 1 to `most` for each penalty."""
     for l2 in l2s:
         penalised = problem.with_l2(l2)
-        random = check_random_state(seed)
-        supports = penalised.search(most, n_starts=estimator.n_starts, random=random)
+        supports = penalised.search(
+            most,
+            n_starts=estimator.n_starts,
+            patience=estimator.patience,
+            random=seed,
+        )
         yield [penalised.fit(support) for support in supports]
 
 

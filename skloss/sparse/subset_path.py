@@ -1,7 +1,6 @@
 """Best subsets of all sizes, as a function."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skloss._parallel import one_blas_thread
 from skloss.sparse._inputs import check_count_of_columns, read_sample
@@ -17,6 +16,7 @@ def best_subset_path(
     *,
     l2=0.0,
     n_starts="auto",
+    patience=2,
     groups=None,
     positive=False,
     sample_weight=None,
@@ -36,6 +36,8 @@ def best_subset_path(
         Ridge; as the following ones see `BestSubsetRegressor`.
     n_starts : int or "auto", default="auto"
         Number of random starts.
+    patience : int, default=2
+        Attempts in a row to leave the best subset that may fail.
     groups : array-like of shape (n_features,), default=None
         Integer label of each feature's group.
     positive : bool, default=False
@@ -69,9 +71,14 @@ def best_subset_path(
            [ 3.,  3.],
            [ 0., -2.]])
     """
-    options = {"l2": l2, "n_starts": n_starts, "groups": groups, "positive": positive}
     estimator = BestSubsetRegressor(
-        fit_intercept=False, random_state=random_state, **options
+        l2=l2,
+        n_starts=n_starts,
+        patience=patience,
+        groups=groups,
+        positive=positive,
+        fit_intercept=False,
+        random_state=random_state,
     )
     estimator._validate_params()
     with one_blas_thread():
@@ -81,8 +88,9 @@ def best_subset_path(
         most = check_count_of_columns(
             "max_features", max_features, design.n_rows, problem.n_items
         )
-        random = check_random_state(random_state)
-        supports = problem.search(most, n_starts=n_starts, random=random)
+        supports = problem.search(
+            most, n_starts=n_starts, patience=patience, random=random_state
+        )
         coefs, rss = np.zeros((design.n_columns, most)), np.zeros(most)
         for k, fit in enumerate(map(problem.fit, supports)):
             coefs[fit.support, k] = fit.coef

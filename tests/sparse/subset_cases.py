@@ -55,3 +55,15 @@ def enumerated(X, y, k, groups=None, **options):
 def mean_square(X, y, columns):
     """Mean squared residual of least squares with an intercept."""
     return 2.0 * objective(X, y, columns)
+
+
+def power_law(n, d, k, seed, snr=10.0):
+    """Columns whose spectrum falls as 1 / i, a target of k of them, and which."""
+    random = np.random.RandomState(seed)
+    Q = np.linalg.qr(random.standard_normal((d, d)))[0]
+    X = (random.standard_normal((n, d)) / np.arange(1, d + 1)) @ Q.T
+    X = (X - X.mean(0)) / X.std(0)
+    planted = random.choice(d, k, replace=False)
+    signal = X[:, planted] @ random.choice([-1.0, 1.0], k)
+    y = signal + random.standard_normal(n) * signal.std() / np.sqrt(snr)
+    return X, y, planted

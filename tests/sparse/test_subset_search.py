@@ -1,5 +1,7 @@
 """The local search: what it finds, and that no exchange improves it."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -15,6 +17,7 @@ from tests.sparse.subset_cases import (
     enumerated,
     mean_square,
     objective,
+    power_law,
 )
 
 
@@ -119,7 +122,7 @@ def test_full_cache_starts_anew(monkeypatch):
     monkeypatch.setattr(_subset_design, "_CACHE", 40 * 8)
     tight = design_of(X, y)
     again = search(tight, 6, n_starts=0)
-    assert len(tight.cache) < 40
+    assert len(tight.grams.rows) < 40
     for ours, theirs in zip(again, roomy, strict=True):
         assert mean_square(X, y, ours) == pytest.approx(mean_square(X, y, theirs))
 
@@ -176,3 +179,96 @@ def test_positive_subsets_are_those_of_enumeration(seed):
         lowest = enumerated(X, y, k, positive=True)
         found = objective(X, y, support, positive=True)
         assert found == pytest.approx(lowest, rel=1e-9)
+
+
+def test_leaving_columns_out_finds_better_subsets_of_a_power_law():
+    reached = np.zeros((6, 2))
+    for seed, row in enumerate(reached):
+        X, y, planted = power_law(150, 600, 8, seed)
+        for at, patience in enumerate((0, 10)):
+            support = search(design_of(X, y), 8, n_starts=0, patience=patience)[-1]
+            row[at] = mean_square(X, y, support) / mean_square(X, y, planted)
+    assert (reached[:, 1] <= reached[:, 0] * (1 + 1e-9)).all()
+    assert (reached[:, 1] < reached[:, 0] * (1 - 1e-3)).sum() >= 3
+    succeeded = (reached <= 1 + 1e-9).sum(axis=0)
+    assert succeeded[1] > succeeded[0]
+
+
+def test_what_was_left_out_is_let_in_again():
+    X, y, _ = power_law(80, 200, 5, 0)
+    design = design_of(np.column_stack([X, np.ones(80)]), y)
+    search(design, 5, n_starts=0, patience=4)
+    np.testing.assert_array_equal(np.flatnonzero(design.blocked), [200])
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.05])
+def test_losses_stay_exact_over_many_moves_among_near_dependent_columns(l2):
+    X, y = correlated(60, 80, 0, rho=0.9999)
+    subsets = SubsetSearch(design_of(X, y, l2=l2), 6)
+    random = np.random.RandomState(0)
+    for _ in range(60):
+        start = np.sort(random.choice(80, random.randint(1, 7), replace=False))
+        target = random.randint(1, 7)
+        support, loss = subsets.improved(start, target)
+        assert len(support) == target
+        expected = 2 * objective(X, y, support, l2=l2) / y.var()
+        assert loss == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pursuit_is_that_of_scikit_learn(seed):
+    X, y = correlated(80, 50, seed, rho=0.9)
+    Z = (X - X.mean(0)) / X.std(0)
+    subsets = SubsetSearch(design_of(X, y), 8)
+    chosen = np.zeros(0, dtype=np.intp)
+    for k in range(1, 9):
+        chosen, loss = subsets.improved(chosen, k, pursuit=True)
+        pursuit = OrthogonalMatchingPursuit(n_nonzero_coefs=k).fit(Z, y)
+        np.testing.assert_array_equal(chosen, np.flatnonzero(pursuit.coef_))
+        residual = np.mean((y - pursuit.predict(Z)) ** 2)
+        assert loss == pytest.approx(residual / y.var(), rel=1e-9)
+
+
+def test_start_with_more_columns_than_wanted_is_shrunk():
+    X, y = correlated(60, 30, 0)
+    support, _ = SubsetSearch(design_of(X, y), 3).improved(np.arange(12), 3)
+    assert len(support) == 3
+    lowest = min(
+        objective(X, y, np.append(np.delete(support, i), j))
+        for i in range(3)
+        for j in np.setdiff1d(np.arange(30), support)
+    )
+    assert objective(X, y, support) <= lowest * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 8, 61])
+def test_gram_columns_of_the_search_are_products(n_rows):
+    from skloss.sparse._subset_kernels import _has
+
+    random = np.random.RandomState(0)
+    X, y = random.standard_normal((n_rows, 11)), random.standard_normal(n_rows)
+    design = design_of(X, y, center=False)
+    Z = X / np.sqrt(np.mean(X**2, axis=0)) / np.sqrt(n_rows)
+    for column in (3, 10, 0):
+        assert _has(design.grams, column)
+        row = design.grams.rows[design.grams.slot[column]]
+        np.testing.assert_allclose(row, Z.T @ Z[:, column], atol=1e-14)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+def test_no_exchange_of_two_columns_lowers_the_objective(l2):
+    improved = 0
+    for seed in range(6):
+        X, y, _ = power_law(50, 30, 6, seed)
+        X[:, 5] = 2.0  # constant: never to enter
+        options = {"n_starts": 0, "patience": 0}
+        alone = search(design_of(X, y, l2=l2), 6, **options)[-1]
+        support = search(design_of(X, y, l2=l2), 6, pair_swaps=True, **options)[-1]
+        reached = objective(X, y, support, l2=l2)
+        improved += reached < objective(X, y, alone, l2=l2) * (1 - 1e-9)
+        others = np.setdiff1d(np.arange(30), [5, *support])
+        for kept in combinations(support, 4):
+            for entering in combinations(others, 2):
+                value = objective(X, y, [*kept, *entering], l2=l2)
+                assert value >= reached * (1 - 1e-9)
+    assert improved >= 1
