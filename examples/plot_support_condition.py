@@ -94,3 +94,7 @@ for name, X in designs.items():
         f"{name:32} {basis.n_rounds_} rounds, {len(basis.pivots_):2} pivots, "
         f"median {np.median(after):.1f}"
     )
+
+# %%
+# What that means for the Lasso, and for those who solve it, is shown in
+# :ref:`sphx_glr_auto_examples_plot_nearly_cancelling.py`.

@@ -1,5 +1,6 @@
 """The L1 path of preconditioned regression: its design, its strengths, its folds."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -177,8 +178,31 @@ class L1Design:
         )
         if alphas[-1] == 0.0:
             return [[self._least_squares(data)]]
+        return self.solve(alphas, **options)
+
+    def solve(self, alphas, **options):
+        """Solve for all strengths, on the sets of rows of the last path."""
         levels = [Level(L1(float(alpha)), float(alpha)) for alpha in alphas]
-        return quadratic_path(data, levels, self.penalty, **options)
+        return quadratic_path(self.fits, levels, self.penalty, **options)
+
+    def possible_gain(self, solution):
+        """Bound by how much the mean square of residuals on all rows can still fall.
+
+        Infinite unless all columns were needed and are independent.
+        """
+        data, n_kept = self.fits, self.fits.kept.size
+        if n_kept < data.size:
+            return math.inf
+        Q = data.gram(0)
+        x = np.zeros(n_kept)
+        x[data.place[solution.support]] = solution.values
+        gradient = data.linear[0, data.kept] - Q @ x
+        used = Q.diagonal() > 0.0
+        try:
+            factor = linalg.cho_factor(Q[np.ix_(used, used)])
+        except linalg.LinAlgError:
+            return math.inf
+        return float(gradient[used] @ linalg.cho_solve(factor, gradient[used]))
 
     def polished(self, alpha, solution):
         """Take a solution of the first task of the last path as far as it goes."""

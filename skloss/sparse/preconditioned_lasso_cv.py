@@ -19,6 +19,7 @@ from skloss.sparse._preconditioned_base import (
     warn_of_gaps,
 )
 from skloss.sparse._preconditioned_design import Target
+from skloss.sparse._preconditioned_reach import FIRST_EPS, go_on, held_out_errors
 from skloss.sparse._preconditioned_subset import best_subsets, by_size
 from skloss.sparse._selection import alpha_grid, best_position, splits_of
 
@@ -56,8 +57,12 @@ class PreconditionedLassoCV(BasePreconditioned):
         Strengths, above 0 and in any order, or their number: then they fall
         geometrically from the least one at which all penalised coefficients are zero
         to `eps` times that.
-    eps : float, default=1e-3
+    eps : float or "auto", default="auto"
         Smallest strength as a share of the largest, where `alphas` is a number.
+        "auto" is 1e-3, from where a path goes on, in the same steps and down to 1e-6,
+        until its error on held-out rows is a tenth above the least, the residuals
+        cannot get smaller, or rounding keeps it from `tol`. These strengths are kept
+        if the best is better by more than a standard error of the difference.
     n_nonzero_coefs : int, "cv" or None, default=None
         If given, a search for the best subset of that many columns follows, started
         from the largest coefficients at the chosen strength. "cv" chooses the number,
@@ -93,14 +98,16 @@ class PreconditionedLassoCV(BasePreconditioned):
     random_state : int, RandomState instance or None, default=None
         Draws the supports.
     verbose : int, default=0
-        Whether to print a line for each strength of the paths on all rows.
+        Whether to print a line for each strength of the paths on all rows. Strengths
+        that ``eps="auto"`` adds are not reported, to callbacks neither.
 
     Attributes
     ----------
     alpha_ : float
         The chosen strength.
     alphas_ : ndarray of shape (n_alphas,)
-        Strengths of the path that was kept, falling.
+        Strengths of the path that was kept, falling; more than `alphas` of them where
+        ``eps="auto"`` went on.
     mse_path_ : ndarray of shape (n_alphas, n_folds)
         Its mean squared errors on test rows.
     used_preconditioner_ : bool
@@ -170,7 +177,7 @@ class PreconditionedLassoCV(BasePreconditioned):
     _parameter_constraints: dict = BasePreconditioned._parameter_constraints | {
         "precondition": ["boolean", StrOptions({"cv"})],
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "eps": [Interval(Real, 0, 1, closed="neither")],
+        "eps": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "n_nonzero_coefs": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"cv"}),
@@ -186,7 +193,7 @@ class PreconditionedLassoCV(BasePreconditioned):
         *,
         precondition="cv",
         alphas=100,
-        eps=1e-3,
+        eps="auto",
         n_nonzero_coefs=None,
         cv=None,
         one_se=False,
@@ -294,7 +301,8 @@ class PreconditionedLassoCV(BasePreconditioned):
     def _grid(self, phase, target):
         if np.ndim(self.alphas) == 0:
             alpha_max = phase.design.alpha_max(target)
-            return alpha_grid(alpha_max, self.alphas, self.eps)
+            eps = FIRST_EPS if self.eps == "auto" else self.eps
+            return alpha_grid(alpha_max, self.alphas, eps)
         alphas = check_array(
             self.alphas, ensure_2d=False, dtype=np.float64, input_name="alphas"
         )
@@ -304,6 +312,11 @@ class PreconditionedLassoCV(BasePreconditioned):
                 f"{self.alphas!r}."
             )
         return np.sort(alphas)[::-1]
+
+    def _goes_on(self):
+        """Whether smaller strengths may be added to the grid."""
+        given = np.ndim(self.alphas) == 0 and self.alphas > 1
+        return given and isinstance(self.eps, str)
 
     def _paths(self, phases, grids, target, splits, progress):
         """Fit paths to all folds and all rows, in lockstep."""
@@ -324,9 +337,17 @@ class PreconditionedLassoCV(BasePreconditioned):
             )
             done += len(solutions[0])
             # A path that was stopped has no fits to choose further down.
-            folds = [path[: len(solutions[0])] for path in solutions[1:]]
-            errors = [[fit.scored_error for fit in path] for path in folds]
-            errors = np.array(errors).T
+            solutions = [path[: len(solutions[0])] for path in solutions]
+            if self._goes_on() and not progress.stopped:
+                alphas, solutions = go_on(
+                    phase.design,
+                    target,
+                    alphas,
+                    solutions,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                )
+            errors = held_out_errors(solutions)
             used = phase.preconditioner.n_rounds_ > 0
             candidates.append(_Candidate(phase, alphas, solutions, errors, used))
             if progress.stopped:
