@@ -16,6 +16,7 @@ _HOMES = {
     "CLARANS": "skloss.cluster",
     "DesignPreconditioner": "skloss.sparse",
     "KMedoids": "skloss.cluster",
+    "KnockoffSelector": "skloss.sparse",
     "MultinomialLogistic": "skloss.linear_eval",
     "PooledGaussianNB": "skloss.linear_eval",
     "PreconditionedLasso": "skloss.sparse",
@@ -25,6 +26,7 @@ _HOMES = {
     "ProportionalOddsClassifier": "skloss.ordinal",
     "SparseRegressor": "skloss.sparse",
     "SparseRegressorCV": "skloss.sparse",
+    "StabilitySelector": "skloss.sparse",
     "certify": "skloss.certification",
 }
 _MODULES = (

@@ -34,6 +34,7 @@ VARIANTS = {
         {"method": "exact", "n_clusters": 3},
         {"metric": "cosine", "precompute": "condensed", "bound": True},
     ],
+    "KnockoffSelector": [{"method": "sdp", "offset": 0}, {"n_draws": 2}],
     "PooledGaussianNB": [{"shrinkage": "auto"}, {"var_smoothing": 0.0}],
     "PrestoClassifier": [
         {"ordering": "box"},
@@ -45,6 +46,7 @@ VARIANTS = {
     ],
     "PrestoClassifierCV": [{"alphas": 5, "cv": 3, "l1_ratio": [0.5, 1.0]}],
     "ProportionalOddsClassifier": [{"alpha": 0.1, "link": "loglog"}],
+    "StabilitySelector": [{"n_pairs": 3, "assumption": "none"}],
     "MultinomialLogistic": [{"precision": "double", "class_weight": "balanced"}],
 }
 

@@ -7,6 +7,7 @@ from skloss.sparse import (
     BestSubsetRegressor,
     PreconditionedLasso,
     SparseRegressor,
+    StabilitySelector,
 )
 from skloss.sparse._plans import PENALTY_NAMES
 
@@ -36,4 +37,11 @@ def warmup():
     BestSubsetRegressor(2, method="exact").fit(X, y)
     BestSubsetRegressor(2, positive=True).fit(X, y)
     PreconditionedLasso(alpha=0.1, random_state=0).fit(X, y)
-    return ["SparseRegressor", "BestSubsetRegressor", "PreconditionedLasso"]
+    halves = {"n_pairs": 1, "threshold": 1.0, "n_features_per_half": 2}
+    StabilitySelector(**halves, random_state=0).fit(X, y)
+    return [
+        "SparseRegressor",
+        "BestSubsetRegressor",
+        "PreconditionedLasso",
+        "StabilitySelector",
+    ]
