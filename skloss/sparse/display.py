@@ -30,6 +30,8 @@ __all__ = ["SparsePathDisplay"]
 _SHOWN = {
     "coefficients": ("coefs_path_", "coefs"),
     "cv": ("mse_path_", "mse"),
+    "subset_cv": ("subset_mse_path_", "subset_mse"),
+    "criterion": ("criterion_path_", "criterion"),
     "rss": ("rss_path_", "rss"),
 }
 _ALPHA_LABEL = "alpha (the penalty falls to the right)"
@@ -50,6 +52,10 @@ class SparsePathDisplay:
     mse : array-like of shape (n_positions, n_folds) or (n_curves, n_positions, \
             n_folds), default=None
         Mean squared errors on held-out folds, for "cv".
+    subset_mse : array-like of shape (n_sizes, n_folds), default=None
+        The same for best subsets of 1, 2, ... features, for "subset_cv".
+    criterion : array-like of shape (n_curves, n_sizes), default=None
+        What chose the number of features, less being better, for "criterion".
     rss : array-like of shape (n_sizes,), default=None
         Residual sums of squares of the best 1, 2, ... features, for "rss".
     alpha : float, default=None
@@ -60,9 +66,9 @@ class SparsePathDisplay:
         Share of the last of `rss` by which a proof has it that no subset of that size
         can be better: 0 if it is the least. None without a proof.
     curve_names : array-like of str, default=None
-        Names of several curves of errors.
+        Names of several curves of errors, or of a criterion.
     curve : int, default=None
-        The curve of errors that was chosen; that with the least mean by default.
+        The curve that was chosen; that with the least mean by default.
     feature_names : array-like of shape (n_features,), default=None
         Names of the features; x0, x1, ... by default.
     scale : array-like of shape (n_features,), default=None
@@ -84,12 +90,12 @@ class SparsePathDisplay:
     labels_ : list of matplotlib Annotation
         Names at the ends of curves.
     band_ : matplotlib PolyCollection or None
-        For "cv": one standard error around the chosen curve; None with a single fold.
+        For errors: one standard error around the chosen curve; None with a single fold.
     one_se_ : float or None
-        For "cv": the largest strength, or least number of features, whose mean error
+        For errors: the largest strength, or least number of features, whose mean error
         is within one standard error of the least; None with a single fold.
     one_se_line_ : matplotlib Line2D or None
-        For "cv": a line there; `chosen_line_` itself if they are the same.
+        For errors: a line there; `chosen_line_` itself if they are the same.
     bound_ : matplotlib LineCollection or None
         For "rss": from the last point down to what was proved.
 
@@ -128,6 +134,8 @@ class SparsePathDisplay:
         alphas=None,
         coefs=None,
         mse=None,
+        subset_mse=None,
+        criterion=None,
         rss=None,
         alpha=None,
         size=None,
@@ -142,6 +150,8 @@ class SparsePathDisplay:
         self.alphas = alphas
         self.coefs = coefs
         self.mse = mse
+        self.subset_mse = subset_mse
+        self.criterion = criterion
         self.rss = rss
         self.alpha = alpha
         self.size = size
@@ -174,14 +184,15 @@ class SparsePathDisplay:
         ----------
         estimator : estimator
             `SparseRegressorCV` for "coefficients" and "cv", `PreconditionedLassoCV`
-            for "cv", `BestSubsetRegressor` for "rss", `BestSubsetRegressorCV` for
-            "cv" and "rss".
+            for "cv" and "subset_cv", `BestSubsetRegressor` for "rss",
+            `BestSubsetRegressorCV` for "cv", "criterion" and "rss".
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
             Training data: for standardised weights, and for an estimator that is not
             fitted.
         y : array-like of shape (n_samples,), default=None
             Target. Only an estimator that is not fitted needs it: a clone is fitted.
-        kind : {"coefficients", "cv", "rss"}, default="coefficients"
+        kind : {"coefficients", "cv", "subset_cv", "criterion", "rss"}, \
+                default="coefficients"
             What is drawn, see `plot`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in `X`.
@@ -238,10 +249,12 @@ class SparsePathDisplay:
         ----------
         ax : matplotlib Axes, default=None
             New ones by default.
-        kind : {"coefficients", "cv", "rss"}, default="coefficients"
+        kind : {"coefficients", "cv", "subset_cv", "criterion", "rss"}, \
+                default="coefficients"
             Coefficients against the strength of the penalty; mean squared errors on
-            held-out folds against the strength or the number of features; residual
-            sums of squares against the number of features.
+            held-out folds against the strength or the number of features; those of best
+            subsets after a lasso; the criterion that chose a number of features;
+            residual sums of squares against the number of features.
         standardized : bool, default=False
             Multiply coefficients by the standard deviations of their features.
         max_labels : int, default=8
@@ -275,10 +288,11 @@ class SparsePathDisplay:
         alphas = None if self.alphas is None else _checked_alphas(self.alphas)
         if kind == "coefficients":
             self._plot_coefficients(ax, alphas, standardized, max_labels, kwargs)
-        elif kind == "cv":
-            self._plot_errors(ax, alphas, name, kwargs)
-        else:
+        elif kind == "rss":
             self._plot_rss(ax, kwargs)
+        else:
+            curves = self._curves(kind, alphas)
+            self._plot_errors(ax, curves, kind, name, kwargs)
         return self
 
     def _plot_coefficients(self, ax, alphas, standardized, max_labels, style):
@@ -331,19 +345,31 @@ class SparsePathDisplay:
             return self.curve
         return ErrorCurves.read(alphas, self.mse, self.curve_names).lowest
 
-    def _plot_errors(self, ax, alphas, name, style):
-        curves = ErrorCurves.read(alphas, self.mse, self.curve_names)
+    def _curves(self, kind, alphas):
+        """Curves of errors, or of a criterion as if of a single fold."""
+        if kind == "cv":
+            return ErrorCurves.read(alphas, self.mse, self.curve_names)
+        if kind == "subset_cv":
+            return ErrorCurves.read(None, self.subset_mse, None)
+        values = np.atleast_2d(np.asarray(self.criterion, dtype=float))
+        return ErrorCurves.read(None, values[..., None], self.curve_names)
+
+    def _plot_errors(self, ax, curves, kind, name, style):
         self.ax_, self.figure_ = one_panel(ax)
+        unnamed = "criterion" if kind == "criterion" else "mean over folds"
+        given = None if kind == "subset_cv" else self.curve
         drawn = draw_errors(
             self.ax_,
             curves,
-            chosen=curves.lowest if self.curve is None else self.curve,
+            chosen=curves.lowest if given is None else given,
             marked=self.size if curves.of_sizes else self.alpha,
-            label=name or self.estimator_name or "mean over folds",
+            label=name or self.estimator_name or unnamed,
             style=style,
         )
         vars(self).update(drawn)
         self.ax_.set_xlabel(self.size_name if curves.of_sizes else _ALPHA_LABEL)
+        if kind == "criterion":
+            self.ax_.set_ylabel("Criterion (less is better)")
 
     def _plot_rss(self, ax, style):
         rss = np.asarray(self.rss, dtype=float)
@@ -415,7 +441,7 @@ def _read_path(estimator):
     if hasattr(estimator, "alphas_") and found["mse"] is not None:
         # A path that was stopped has not come to the smallest ones.
         found["alphas"] = estimator.alphas_[..., : np.shape(found["mse"])[-2]]
-    if np.ndim(found["mse"]) == 3:
+    if np.ndim(found["mse"]) == 3 or found["criterion"] is not None:
         found |= _curves_of(estimator)
     return found
 

@@ -47,7 +47,8 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         Name of the penalty; see `SparseRegressor`.
     alphas : int or array-like of shape (n_alphas,), default=100
         Strengths, or how many: then from the smallest at which all penalised
-        coefficients are zero, geometrically down to `eps` times that.
+        coefficients are zero (see `sparse_path` for "sparse_envelope"), geometrically
+        down to `eps` times that.
     eps : float, default=1e-3
         Smallest of the strengths beside the largest.
     l1_ratio : float or list of float, default=0.5

@@ -337,7 +337,7 @@ class TestUse:
         assert display.band_ is None and display.one_se_ is None
 
     def test_wrong_kind(self, lasso):
-        with pytest.raises(ValueError, match=r"\['coefficients', 'cv', 'rss'\]; got"):
+        with pytest.raises(ValueError, match=r"\['coefficients', 'cv', .*'rss'\]; got"):
             SparsePathDisplay.from_estimator(lasso, kind="aic")
         with pytest.raises(
             ValueError, match=r"needs rss_path_.*'coefficients' or 'cv'"
@@ -383,3 +383,36 @@ class TestUse:
         means = model.mse_path_.mean(axis=1)
         np.testing.assert_allclose(display.lines_[0].get_ydata(), means, rtol=1e-14)
         assert display.chosen_line_.get_xdata()[0] == model.alpha_
+
+
+class TestSizes:
+    def test_criterion(self):
+        model = BestSubsetRegressorCV(6, l2s=[0.0, 0.1], criterion="bic").fit(X, y)
+        display = SparsePathDisplay.from_estimator(model, kind="criterion")
+        for line, path in zip(display.lines_, model.criterion_path_, strict=True):
+            np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 7))
+            np.testing.assert_array_equal(line.get_ydata(), path)
+        assert display.chosen_line_.get_xdata()[0] == model.n_nonzero_coefs_
+        assert display.band_ is None
+        assert texts(display.labels_) == ["l2 0", "l2 0.1"]
+        assert "Criterion" in display.ax_.get_ylabel()
+        with pytest.raises(ValueError, match="it has what kind='criterion' or 'rss'"):
+            SparsePathDisplay.from_estimator(model, kind="cv")
+
+    def test_mean_errors_are_the_criterion_of_folds(self, subsets):
+        display = SparsePathDisplay.from_estimator(subsets, kind="criterion")
+        for line, errors in zip(display.lines_, subsets.mse_path_, strict=True):
+            np.testing.assert_allclose(line.get_ydata(), errors.mean(axis=-1))
+
+    def test_subsets_after_a_lasso(self):
+        model = PreconditionedLassoCV(
+            alphas=10, n_nonzero_coefs="cv", random_state=0
+        ).fit(X, y)
+        display = SparsePathDisplay.from_estimator(model, kind="subset_cv")
+        (line,) = display.lines_
+        expected = model.subset_mse_path_.mean(axis=1)
+        np.testing.assert_allclose(line.get_ydata(), expected)
+        assert display.chosen_line_.get_xdata()[0] == model.n_nonzero_coefs_
+        _, upper = band_at(display, 1.0)
+        assert upper == pytest.approx(expected[0] + sem(model.subset_mse_path_[0]))
+        assert display.ax_.get_xlabel() == "Number of features"

@@ -1,5 +1,7 @@
 """The strength chosen by folds: against brute force and scikit-learn's own searches."""
 
+import warnings
+
 import numpy as np
 import pytest
 from joblib import parallel_backend
@@ -17,6 +19,9 @@ from skloss.sparse import SparseRegressor, SparseRegressorCV
         SparseRegressorCV("elasticnet", alphas=4, l1_ratio=[0.5, 0.9], cv=3),
         SparseRegressorCV("mcp", alphas=5, cv=3, one_se=True),
         SparseRegressorCV(alphas=5, cv=3, relax=True),
+        SparseRegressorCV("scad", alphas=4, cv=3, positive=True),
+        SparseRegressorCV("slope", alphas=4, cv=3),
+        SparseRegressorCV("sparse_envelope", alphas=4, cv=3, n_nonzero_coefs=1),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -171,3 +176,19 @@ def test_folds_without_weight(data):
     with pytest.raises(ValueError, match="fewer than 2 training rows"):
         cv = [(np.arange(24), np.arange(24, 120))]
         SparseRegressorCV(alphas=5, cv=cv).fit(X, y, weight)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e10, 0.0])
+def test_constant_target_in_some_folds(value):
+    X = np.random.default_rng(0).normal(size=(10, 3))
+    y = np.full(10, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = SparseRegressorCV(alphas=10).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, 0)
+    assert model.intercept_ == value
+    y[:2] = value + 1  # constant on the training rows of one fold
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = SparseRegressorCV(alphas=10).fit(X, y)
+    np.testing.assert_allclose(model.mse_path_[:, 0], 1.0, rtol=1e-6)
