@@ -80,6 +80,10 @@ class SubsetSearch:
         """Return the columns of what a support holds."""
         return support
 
+    def items(self, columns):
+        """Return what supports hold of some columns, in their order."""
+        return columns
+
     def candidates(self):
         """Return what may be drawn at random."""
         return np.flatnonzero(self.design.usable)
@@ -166,6 +170,16 @@ class SubsetSearch:
                     break
             yield better
 
+    def offer_order(self, columns):
+        """Offer the first of some columns, most important first, at some sizes."""
+        items = self.items(columns)
+        twice = np.sort(items[: 2 * self.most])
+        better, size = self.offer(twice, self.most), min(self.most, len(items))
+        while size:
+            better |= self.offer(np.sort(items[:size]), size)
+            size //= 2
+        return better
+
     def offer_pursuit(self):
         """Offer what orthogonal matching pursuit finds, where it is the better."""
         chosen, better = np.zeros(0, dtype=np.intp), False
@@ -197,6 +211,13 @@ class ItemSearch(SubsetSearch):
 
     def columns(self, support):
         return self.layout.columns(support)
+
+    def items(self, columns):
+        owner = np.empty(self.design.n_columns, dtype=np.intp)
+        counts = np.diff(self.layout.starts)
+        owner[self.layout.members] = np.repeat(np.arange(len(counts)), counts)
+        groups = owner[columns]
+        return groups[np.sort(np.unique(groups, return_index=True)[1])]
 
     def candidates(self):
         return np.flatnonzero(np.diff(self.layout.starts))
@@ -254,6 +275,8 @@ def searched(
     pair_swaps=False,
     random=None,
     starts=(),
+    orders=(),
+    known=(),
     report=_go_on,
 ):
     """Search the best supports of all sizes.
@@ -272,7 +295,10 @@ def searched(
         Draws the starts.
     starts : iterable of ndarray of intp, default=()
         Other supports to start from.
-
+    orders : iterable of ndarray of intp, default=()
+        Columns by falling importance, of which the first ones are starts.
+    known : iterable of ndarray of intp, default=()
+        Supports to start from at their own sizes, before all others.
     report : callable, default=None
         ``report(search)`` is called after each step and answers True to stop.
 
@@ -289,8 +315,10 @@ def searched(
         n_starts = _STARTS if few else 0
     if n_starts and few:
         design.require_all()
+    for support in known:
+        search.offer(support, len(support))
     search.sweep()
-    steps = [_steps(search, n_starts, patience, random, starts)]
+    steps = [_steps(search, n_starts, patience, random, starts, orders)]
     if pair_swaps:
         steps.append(search.exchange_pairs())
     _go_through(itertools.chain(*steps), search, report)
@@ -310,13 +338,15 @@ def _go_through(steps, search, report):
         search.sweep()
 
 
-def _steps(search, n_starts, patience, random, starts):
+def _steps(search, n_starts, patience, random, starts, orders):
     """Yield whether each step of a search improved a subset."""
     most, candidates = search.most, search.candidates()
     yield search.offer_pursuit()
     for start in starts:
         start = np.intersect1d(np.asarray(start, dtype=np.intp), candidates)
         yield search.offer(start, most)
+    for order in orders:
+        yield search.offer_order(order)
     if n_starts and len(candidates) > most:
         random = check_random_state(random)
         for _ in range(n_starts):

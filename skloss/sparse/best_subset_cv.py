@@ -16,7 +16,12 @@ from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
 from skloss.sparse._inputs import read_sample
 from skloss.sparse._selection import splits_of
-from skloss.sparse.best_subset import BaseBestSubset, BestSubsetRegressor, Problem
+from skloss.sparse.best_subset import (
+    BaseBestSubset,
+    BestSubsetRegressor,
+    Problem,
+    orders_of,
+)
 
 __all__ = ["BestSubsetRegressorCV"]
 
@@ -31,9 +36,10 @@ class BestSubsetRegressorCV(BaseBestSubset):
     ----------
     max_features : int, default=20
         Largest number of columns, or of groups; fewer if folds have fewer rows.
-    l2s : array-like of shape (n_l2s,), default=(0.0, 0.001, 0.01, 0.1)
+    l2s : array-like of shape (n_l2s,), default=(0.0, 0.001, 0.01, 0.1, 1.0, 10.0)
         Ridge penalties to choose from, in units of columns of mean square 1. A
-        little of it helps where columns are nearly dependent or noise is strong.
+        little of it helps where columns are nearly dependent, much where noise is
+        strong.
     criterion : {"cv", "bic", "ebic"}, default="cv"
         Squared error on held-out folds, or ``n log(RSS / n) + df log(n)`` on all rows,
         with the trace of the hat matrix for df and the sum of the weights for n;
@@ -45,7 +51,11 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Whether to take the smallest size whose error is within one standard error of
         the lowest. For ``criterion="cv"`` alone.
     n_starts : int or "auto", default="auto"
-        Random subsets from which to search.
+        Random subsets from which to search, at the first of `l2s`. From there on
+        each search starts from the subsets of the one before.
+    l1_starts : bool, default=True
+        Whether to search from the largest coefficients of Lasso fits, too. Their paths
+        are computed for all folds in step. See :class:`BestSubsetRegressor`.
     patience : int, default=2
         Attempts in a row to leave the best subset of the largest size that may fail.
     groups : array-like of shape (n_features,), default=None
@@ -105,6 +115,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
         "cv": ["cv_object"],
         "one_se": ["boolean"],
         "n_starts": BestSubsetRegressor._parameter_constraints["n_starts"],
+        "l1_starts": ["boolean"],
         "patience": BestSubsetRegressor._parameter_constraints["patience"],
         "groups": ["array-like", None],
         "positive": ["boolean"],
@@ -118,11 +129,12 @@ class BestSubsetRegressorCV(BaseBestSubset):
         self,
         max_features=20,
         *,
-        l2s=(0.0, 0.001, 0.01, 0.1),
+        l2s=(0.0, 0.001, 0.01, 0.1, 1.0, 10.0),
         criterion="cv",
         cv=None,
         one_se=False,
         n_starts="auto",
+        l1_starts=True,
         patience=2,
         groups=None,
         positive=False,
@@ -137,6 +149,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
         self.cv = cv
         self.one_se = one_se
         self.n_starts = n_starts
+        self.l1_starts = l1_starts
         self.patience = patience
         self.groups = groups
         self.positive = positive
@@ -170,7 +183,9 @@ class BestSubsetRegressorCV(BaseBestSubset):
             seed = _seed(self.random_state)
             problem = Problem.of(self, sample.X, sample.y, sample.weight, 0.0)
             by_folds = self.criterion == "cv"
-            splits = splits_of(self.cv, sample) if by_folds else None
+            splits = splits_of(self.cv, sample) if by_folds else []
+            most = self._most(sample, problem, splits)
+            orders = orders_of(self, sample, most, seed, splits)
             with Progress(
                 self,
                 **{"X": X, "y": y, "sample_weight": sample_weight},
@@ -179,9 +194,11 @@ class BestSubsetRegressorCV(BaseBestSubset):
                 task_name="fold" if by_folds else "penalty",
             ) as progress:
                 if by_folds:
-                    self._score_folds(sample, problem, splits, seed, progress)
+                    work = list(zip(splits, orders[1:]))
+                    self._score_folds(sample, work, most, seed, progress)
                 else:
-                    self._score_all(sample, problem, seed, progress)
+                    search = _Search(self, most, seed, orders[0])
+                    self._score_all(sample, problem, search, progress)
                 self._choose()
                 problem = problem.with_l2(self.l2_)
                 supports = problem.search(
@@ -189,34 +206,35 @@ class BestSubsetRegressorCV(BaseBestSubset):
                     n_starts=self.n_starts,
                     patience=self.patience,
                     random=seed,
+                    orders=orders[0],
                 )
                 self._keep(sample, problem, supports)
         return self
 
-    def _score_folds(self, sample, problem, splits, seed, progress):
+    def _score_folds(self, sample, work, most, seed, progress):
         """Squared errors of all sizes and penalties on held-out rows."""
-        fewest = min(np.count_nonzero(sample.weight[train]) for train, _ in splits)
-        most = self._most(problem, fewest)
         options = SimpleNamespace(**self.get_params(deep=False))
         parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_fold_errors)(options, sample, train, test, most, self.l2s_, seed)
-            for train, test in splits
+            delayed(_fold_errors)(
+                _Search(options, most, seed, orders), sample, *split, self.l2s_
+            )
+            for split, orders in work
         )
         errors = []
         for part in parts:
             errors.append(part)
             done = len(errors)
-            progress(_Scored(done, float(part.min()), done == len(splits)))
+            progress(_Scored(done, float(part.min()), done == len(work)))
         self.mse_path_ = np.stack(errors, axis=-1)
         self.criterion_path_ = self.mse_path_.mean(axis=-1)
 
-    def _score_all(self, sample, problem, seed, progress):
+    def _score_all(self, sample, problem, search, progress):
         """Information criteria of all sizes and penalties."""
-        most = self._most(problem, problem.design.n_rows)
+        most = search.most
         sizes = np.arange(1, most + 1)
         n = sample.total
         path = np.empty((len(self.l2s_), most))
-        found = _paths(self, problem, most, self.l2s_, seed)
+        found = search.fits(problem, self.l2s_)
         for done, (row, fits) in enumerate(zip(path, found), 1):
             rss = np.array([fit.rss for fit in fits])
             freedom = np.array([fit.freedom for fit in fits])
@@ -227,7 +245,10 @@ class BestSubsetRegressorCV(BaseBestSubset):
             progress(_Scored(done, float(row.min()), done == len(path)))
         self.criterion_path_ = path
 
-    def _most(self, problem, n_rows):
+    def _most(self, sample, problem, splits):
+        """Largest size that every search can have."""
+        trained = [np.count_nonzero(sample.weight[train]) for train, _ in splits]
+        n_rows = min(trained, default=problem.design.n_rows)
         return max(1, min(self.max_features, problem.n_items, n_rows - 1))
 
     def _choose(self):
@@ -272,29 +293,57 @@ def _seed(random_state):
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _paths(estimator, problem, most, l2s, seed):
-    """Yield the fits of sizes 1 to `most` for each penalty."""
-    for l2 in l2s:
-        penalised = problem.with_l2(l2)
-        supports = penalised.search(
-            most,
-            n_starts=estimator.n_starts,
-            patience=estimator.patience,
-            random=seed,
-        )
-        yield [penalised.fit(support) for support in supports]
+class _Search(NamedTuple):
+    """How subsets are searched.
+
+    Parameters
+    ----------
+    options : object
+        With the parameters of the estimator.
+    most : int
+        Largest size.
+    seed : int
+        Of random starts.
+    orders : list of ndarray of intp
+        Columns by falling importance.
+    """
+
+    options: object
+    most: int
+    seed: int
+    orders: list
+
+    def fits(self, problem, l2s):
+        """Yield the fits of sizes 1 to `most` for each penalty."""
+        n_starts, known = self.options.n_starts, ()
+        for l2 in l2s:
+            penalised = problem.with_l2(l2)
+            known = penalised.search(
+                self.most,
+                n_starts=n_starts,
+                patience=self.options.patience,
+                random=self.seed,
+                orders=self.orders,
+                known=known,
+            )
+            yield [penalised.fit(support) for support in known]
+            n_starts = 0
 
 
-def _fold_errors(estimator, sample, train, test, most, l2s, seed):
+def _fold_errors(search, sample, train, test, l2s):
     """Mean squared errors (n_l2s, most) on the test rows of a fold."""
     with one_blas_thread():
         weight = sample.weight[train]
         problem = Problem.of(
-            estimator, sample.X[train], sample.y[train], weight / weight.sum(), 0.0
+            search.options,
+            sample.X[train],
+            sample.y[train],
+            weight / weight.sum(),
+            0.0,
         )
         rows, y, weight = sample.X[test], sample.y[test], sample.weight[test]
-        errors = np.empty((len(l2s), most))
-        for row, fits in zip(errors, _paths(estimator, problem, most, l2s, seed)):
+        errors = np.empty((len(l2s), search.most))
+        for row, fits in zip(errors, search.fits(problem, l2s)):
             for k, fit in enumerate(fits):
                 residual = y - _predict(rows, problem.design, fit)
                 row[k] = np.average(residual**2, weights=weight)

@@ -4,7 +4,7 @@ import numpy as np
 
 from skloss._parallel import one_blas_thread
 from skloss.sparse._inputs import check_count_of_columns, read_sample
-from skloss.sparse.best_subset import BestSubsetRegressor, Problem
+from skloss.sparse.best_subset import BestSubsetRegressor, Problem, orders_of
 
 __all__ = ["best_subset_path"]
 
@@ -16,6 +16,7 @@ def best_subset_path(
     *,
     l2=0.0,
     n_starts="auto",
+    l1_starts=False,
     patience=2,
     groups=None,
     positive=False,
@@ -36,6 +37,8 @@ def best_subset_path(
         Ridge; as the following ones see `BestSubsetRegressor`.
     n_starts : int or "auto", default="auto"
         Number of random starts.
+    l1_starts : bool, default=False
+        Whether to search from the largest coefficients along Lasso paths, too.
     patience : int, default=2
         Attempts in a row to leave the best subset that may fail.
     groups : array-like of shape (n_features,), default=None
@@ -74,6 +77,7 @@ def best_subset_path(
     estimator = BestSubsetRegressor(
         l2=l2,
         n_starts=n_starts,
+        l1_starts=l1_starts,
         patience=patience,
         groups=groups,
         positive=positive,
@@ -89,7 +93,11 @@ def best_subset_path(
             "max_features", max_features, design.n_rows, problem.n_items
         )
         supports = problem.search(
-            most, n_starts=n_starts, patience=patience, random=random_state
+            most,
+            n_starts=n_starts,
+            patience=patience,
+            random=random_state,
+            orders=orders_of(estimator, sample, most, random_state)[0],
         )
         coefs, rss = np.zeros((design.n_columns, most)), np.zeros(most)
         for k, fit in enumerate(map(problem.fit, supports)):
