@@ -28,6 +28,8 @@ def planted(design, seed):
     elif design == "tree":
         for j in range(1, d):
             X[:, j] = 0.9 * X[:, (j - 1) // 2] + np.sqrt(1 - 0.81) * X[:, j]
+    elif design == "latent":
+        X += rng.normal(size=(n, 20)) @ rng.normal(size=(20, d))
     elif design == "power law":
         X = X / np.arange(1, d + 1) @ np.linalg.qr(rng.normal(size=(d, d)))[0].T
     X = (X - X.mean(axis=0)) / X.std(axis=0)
@@ -41,6 +43,15 @@ def rss(X, y, support):
     """Residual sum of squares of least squares on some columns, with an intercept."""
     A = np.column_stack([np.ones(len(y)), X[:, support]])
     return float(np.sum((y - A @ np.linalg.lstsq(A, y)[0]) ** 2))
+
+
+def failures(model, data):
+    """Count fits with a larger sum of squares than the planted columns have."""
+    bad = 0
+    for X, y, support in data:
+        found = np.flatnonzero(model.fit(X, y).coef_)
+        bad += rss(X, y, found) > rss(X, y, support) * (1 + 1e-9)
+    return bad
 
 
 class Search:
@@ -64,15 +75,35 @@ class Search:
 
     def track_failures(self, design):
         """Fits with a larger sum of squares than the planted columns have."""
+        counts = [failures(model, self.data) for model in (self.ours, self.peer)]
+        return Ratio(counts[0], max(counts[1], 1))
 
-        def failures(model):
-            bad = 0
-            for X, y, support in self.data:
-                found = np.flatnonzero(model.fit(X, y).coef_)
-                bad += rss(X, y, found) > rss(X, y, support) * (1 + 1e-9)
-            return bad
 
-        return Ratio(failures(self.ours), max(failures(self.peer), 1))
+class Starts:
+    """Searches that start from Lasso fits, too, against those that do not."""
+
+    params = ("latent", "power law", "tree")
+    param_names = ("design",)
+    timeout = 1800
+    unit = "with/without"
+
+    def setup(self, design):
+        self.data = [planted(design, seed) for seed in SEEDS]
+        self.models = [
+            BestSubsetRegressor(SIZE, l1_starts=starts, random_state=0)
+            for starts in (True, False)
+        ]
+
+    def track_time(self, design):
+        def each(model):
+            return lambda: [model.fit(X, y) for X, y, _ in self.data]
+
+        return ratio(*map(each, self.models), repeat=1)
+
+    def track_failures(self, design):
+        """Fits with a larger sum of squares than the planted columns have."""
+        counts = [failures(model, self.data) for model in self.models]
+        return Ratio(counts[0], max(counts[1], 1))
 
 
 class Exact:

@@ -5,15 +5,11 @@ variables", JRSS B 68(1), 2006; N. Simon, J. Friedman, T. Hastie, R. Tibshirani,
 "A sparse-group lasso", JCGS 22(2), 2013.
 """
 
+import math
+
 import numpy as np
 
-from skloss.penalties._group_kernels import (
-    block_excess,
-    block_gap,
-    block_prox,
-    block_value,
-    critical,
-)
+from skloss.penalties._group_kernels import critical, shrunk_norms
 from skloss.penalties._groups import GroupedPenalty, check_factors
 from skloss.penalties._vector_contract import Blocks, Piece
 
@@ -39,32 +35,56 @@ class _Grouped(GroupedPenalty):
         l1 = self.alpha * self.l1_ratio
         return l1, self.alpha * (1.0 - self.l1_ratio) * self.weights
 
+    def _norms(self, v, l1=0.0, positive=False):
+        """Norms of the groups after soft thresholds."""
+        groups, norms = self.groups, np.empty(self.groups.n)
+        shrunk_norms(v[groups.order], groups.starts, float(l1), positive, norms)
+        return norms
+
     def _value(self, w):
-        return block_value(w, *self.blocks())
+        if self.positive and (w < 0.0).any():
+            return math.inf
+        l1, l2 = self._strengths()
+        return l1 * np.abs(w).sum() + l2 @ self._norms(w)
 
     def _prox(self, v, step):
         """Coefficients shrink, then groups do."""
-        order, starts, l1, l2, positive = self.blocks()
-        out = np.empty(self.size)
-        block_prox(v, order, starts, step * l1, step * l2, positive, out)
-        return out
+        l1, l2 = self._strengths()
+        l1, l2 = step * l1, step * l2
+        if self.positive:
+            v = np.maximum(v - l1, 0.0)
+        elif l1 > 0.0:
+            v = np.maximum(v - l1, 0.0) + np.minimum(v + l1, 0.0)
+        norms, factors = self._norms(v), np.zeros(self.groups.n)
+        kept = norms > l2
+        factors[kept] = 1.0 - l2[kept] / norms[kept]
+        return factors[self.groups.index] * v
 
     def _critical_alpha(self, u):
-        return critical(u, *self.with_alpha(1.0).blocks())
+        l1, l2 = self.with_alpha(1.0)._strengths()
+        groups = self.groups
+        return critical(u[groups.order], groups.starts, l1, l2, self.positive)
 
     def _part(self, w, u, s):
-        return block_gap(w, u, s, *self.blocks())
+        if self.positive and (w < 0.0).any():
+            return math.inf
+        l1, l2 = self._strengths()
+        parts = self.groups.sums(l1 * np.abs(w) - s * u * w) + l2 * self._norms(w)
+        free = self._free_groups()
+        if free.any():
+            parts[free] = s * self.groups.sums(np.abs(u * w))[free]
+        return np.maximum(parts, 0.0).sum()  # nan stays nan
 
     def _activity(self, u, slack):
         """How far the gradient of each group is beyond what keeps the group at zero."""
-        order, starts, l1, l2, positive = self.blocks()
-        out = np.empty(self.size)
-        block_excess(u, order, starts, slack * l1, slack * l2, positive, out)
-        return out
+        l1, l2 = self._strengths()
+        beyond = self._norms(u, slack * l1, self.positive) - slack * l2
+        beyond[self._free_groups()] = math.inf
+        return np.maximum(beyond, 0.0)[self.groups.index]
 
     def _free_groups(self):
         l1, l2 = self._strengths()
-        return (l2 == 0.0) & (l1 == 0.0)
+        return np.zeros(l2.size, dtype=bool) if l1 > 0.0 else l2 == 0.0
 
     @property
     def free(self):

@@ -118,15 +118,33 @@ class DenseColumns(_Columns):
         out = np.zeros((k, n_new))
         for part in _ranges(len(weight), k):
             panel = self._panel(chosen, part if rows is None else rows[part])
-            out += panel.T @ (weight[part, None] * panel[:, k - n_new :])
+            if n_new == k:  # of a matrix with itself, BLAS computes one half only
+                panel *= np.sqrt(weight[part, None])
+                out += panel.T @ panel
+            else:
+                out += panel.T @ (weight[part, None] * panel[:, k - n_new :])
         return out
 
-    def scores_at(self, chosen, W):
-        """Product of chosen columns with coefficients (k, b)."""
-        out = np.empty((self.X.shape[0], W.shape[1]))
-        for part in _ranges(len(out), len(chosen)):
-            np.matmul(self._panel(chosen, part), W, out=out[part])
+    def scores_at(self, chosen, W, rows=None):
+        """Product of chosen columns with coefficients (k, b), on some of the rows."""
+        n_rows = self.X.shape[0] if rows is None else len(rows)
+        if len(chosen) == self.X.shape[1] and self._is_plain():
+            in_order = np.empty_like(W)
+            in_order[chosen] = W
+            return self._rows(rows) @ in_order - self.mean @ in_order
+        out = np.empty((n_rows, W.shape[1]))
+        for part in _ranges(n_rows, len(chosen)):
+            panel = self._panel(chosen, part if rows is None else rows[part])
+            np.matmul(panel, W, out=out[part])
         return out
+
+    def _rows(self, rows):
+        """Take some rows, without a copy where they follow each other."""
+        if rows is None:
+            return self.X
+        if len(rows) and (np.diff(rows) == 1).all():
+            return self.X[rows[0] : rows[-1] + 1]
+        return self.X[rows]
 
     def are_equal(self, i, j):
         """Whether two columns are the same numbers."""
@@ -235,9 +253,10 @@ class SparseColumns(_Columns):
         """Whether two columns are the same numbers."""
         return (self._at([i]) != self._at([j])).nnz == 0
 
-    def scores_at(self, chosen, W):
-        """Product of chosen columns with coefficients (k, b)."""
-        return self._at(chosen) @ W - self.mean[chosen] @ W
+    def scores_at(self, chosen, W, rows=None):
+        """Product of chosen columns with coefficients (k, b), on some of the rows."""
+        X = self._at(chosen)
+        return (X if rows is None else X[rows]) @ W - self.mean[chosen] @ W
 
 
 def _ranges(n, k):

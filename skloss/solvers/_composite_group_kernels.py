@@ -7,6 +7,9 @@ descent", AISTATS 2021).
 
 There are two forms of the columns. As vectors of n rows, with the residuals; or as rows
 of their Gram matrix, with the negative gradient in place of residuals (`is_gram`).
+
+Plain loops, few slices and one scratch array: array expressions and assignments to
+slices would take several times as long to compile.
 """
 
 import math
@@ -15,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from skloss._jit import kernel
-from skloss.penalties._group_kernels import excess, norm, scale, shrink
+from skloss.penalties._group_kernels import norm, scale, shrink, shrunk_norm
 
-__all__ = ["GroupColumns", "GroupStrengths", "descend", "subtract_all"]
+__all__ = ["GroupColumns", "GroupStrengths", "descend", "subtract"]
 
 _DEPTH = 4  # sweeps that are extrapolated
+_SCRATCH = 6  # vectors of k numbers
 _INNER_STEPS = 50
 _INNER_TOL = 1e-3  # of a block's whole move
 _ROOT_STEPS = 100
@@ -37,8 +41,6 @@ class GroupColumns(NamedTuple):
         Which of the two.
     target : ndarray of shape (m,)
         Target, or products of the columns with it.
-    linear : ndarray of shape (k,)
-        Products of the columns with the target.
     square : float
         Mean square of the target.
     starts : ndarray of shape (G + 1,), intp
@@ -56,7 +58,6 @@ class GroupColumns(NamedTuple):
     rows: np.ndarray
     is_gram: bool
     target: np.ndarray
-    linear: np.ndarray
     square: float
     starts: np.ndarray
     steepest: np.ndarray
@@ -87,64 +88,66 @@ class GroupStrengths(NamedTuple):
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _products(rows, r, out):
-    """Write the products of some rows with a vector."""
-    for i in range(0, out.size - 1, 2):
-        one, two = rows[i], rows[i + 1]
-        s = t = 0.0
-        for k in range(r.size):
-            s += one[k] * r[k]
-            t += two[k] * r[k]
-        out[i], out[i + 1] = s, t
-    if out.size % 2:
-        one, s = rows[out.size - 1], 0.0
-        for k in range(r.size):
-            s += one[k] * r[k]
-        out[out.size - 1] = s
+def _slope(columns, ridge, begin, end, w, r, out):
+    """Write the negative gradient of some columns, but for the norms."""
+    for j in range(begin, end):
+        total = 0.0
+        if columns.is_gram:
+            total = r[j]
+        else:
+            row = columns.rows[j]
+            for k in range(r.size):
+                total += row[k] * r[k]
+        out[j] = total - ridge * w[j]
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _subtract(rows, factors, r):
-    """Subtract multiples of some rows from a vector."""
-    whole = factors.size - factors.size % 4
-    for i in range(0, whole, 4):
+def subtract(rows, begin, end, factors, r):
+    """Subtract multiples of rows from `begin` to `end` from a vector.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (k, m)
+        All rows.
+    begin, end : int
+        Which of them.
+    factors : ndarray of shape (k,)
+        A factor for each of all.
+    r : ndarray of shape (m,)
+        The vector, overwritten.
+    """
+    whole = end - (end - begin) % 4
+    for i in range(begin, whole, 4):
         a, b, c, d = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
         p, q, s, t = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
-        for k in range(r.size):
-            r[k] -= p * a[k] + q * b[k] + s * c[k] + t * d[k]
-    for i in range(whole, factors.size):
+        if p != 0.0 or q != 0.0 or s != 0.0 or t != 0.0:
+            for k in range(r.size):
+                r[k] -= p * a[k] + q * b[k] + s * c[k] + t * d[k]
+    for i in range(whole, end):
         a, p = rows[i], factors[i]
-        for k in range(r.size):
-            r[k] -= p * a[k]
+        if p != 0.0:
+            for k in range(r.size):
+                r[k] -= p * a[k]
 
 
 @kernel
-def subtract_all(columns, w, r):
-    """Subtract the columns' combination from a vector, passing over zero groups."""
-    for g in range(columns.starts.size - 1):
-        begin, end = columns.starts[g], columns.starts[g + 1]
-        if w[begin:end].any():
-            _subtract(columns.rows[begin:end], w[begin:end], r)
-
-
-@kernel
-def _root(b, values, l2):
-    """Norm t of the minimiser, where ``sum(b**2 / (values * t + l2)**2) = 1``.
+def _root(b, values, begin, end, ridge, l2):
+    """Norm t of the minimiser: ``sum(b**2 / ((values + ridge) * t + l2)**2) = 1``.
 
     Newton's method on ``1 / sqrt(sum)``, which is concave and nearly linear in t.
     """
-    size, largest = norm(b), values.max()
+    size, largest = norm(b, begin, end), values[end - 1] + ridge
     if size <= l2 or largest <= 0.0:
         return 0.0
     t = (size - l2) / largest
     for _ in range(_ROOT_STEPS):
         total = slope = 0.0
-        for i in range(b.size):
+        for i in range(begin, end):
             if b[i] != 0.0:
-                bend = values[i] * t + l2
+                bend = (values[i] + ridge) * t + l2
                 term = (b[i] / bend) ** 2
                 total += term
-                slope += term * values[i] / bend
+                slope += term * (values[i] + ridge) / bend
         if not slope > 0.0:
             break
         step = (math.sqrt(total) - 1.0) * total / slope
@@ -155,66 +158,79 @@ def _root(b, values, l2):
 
 
 @kernel
-def _rotated(b, w, values, vectors, l2, ridge, new):
+def _rotated(columns, strengths, g, w, work):
     """Minimise over a group with a norm alone, in the basis of its eigenvectors.
 
     Parameters
     ----------
-    b, w : ndarray of shape (m,)
-        Negative gradient, and coefficients.
-    values, vectors : ndarray of shape (m,) and (m, m)
-        Of the group's Gram matrix.
-    l2, ridge : float
-        Factors.
-    new : ndarray of shape (m,)
-        Overwritten by the minimiser.
+    columns, strengths : GroupColumns, GroupStrengths
+        The columns and the penalty.
+    g : int
+        The group.
+    w : ndarray of shape (k,)
+        Coefficients.
+    work : ndarray of shape (_SCRATCH, k)
+        The first row holds the negative gradient; the second is overwritten by the
+        minimiser, the others are scratch.
     """
-    m = b.size
-    turned, bends = np.zeros(m), values + ridge
-    at = np.zeros(m)
-    for j in range(m):
-        row, x, y = vectors[j], b[j], w[j]
+    l2, ridge = strengths.l2[g], strengths.ridge
+    begin, end, place = columns.starts[g], columns.starts[g + 1], columns.places[g]
+    m, values, vectors = end - begin, columns.values, columns.vectors
+    b, new, turned, at = work[0], work[1], work[2], work[3]
+    for i in range(begin, end):
+        turned[i] = at[i] = 0.0
+    for j in range(begin, end):
+        row = vectors[place + (j - begin) * m :]
         for i in range(m):
-            turned[i] += row[i] * x
-            at[i] += row[i] * y
-    for i in range(m):
-        turned[i] += bends[i] * at[i]
-    if l2 > 0.0:
-        t = _root(turned, bends, l2)
+            turned[begin + i] += row[i] * b[j]
+            at[begin + i] += row[i] * w[j]
+    for i in range(begin, end):
+        turned[i] += (values[i] + ridge) * at[i]
+    t = _root(turned, values, begin, end, ridge, l2) if l2 > 0.0 else 1.0
+    least = 0.0 if l2 > 0.0 else 1e-13 * (values[end - 1] + ridge)
+    for i in range(begin, end):
+        bend = (values[i] + ridge) * t + l2
+        turned[i] = turned[i] * t / bend if bend > least else at[i]
+    for j in range(begin, end):
+        row, total = vectors[place + (j - begin) * m :], 0.0
         for i in range(m):
-            turned[i] *= t / (bends[i] * t + l2)
-    else:
-        least = 1e-13 * bends.max()
-        for i in range(m):
-            turned[i] = turned[i] / bends[i] if bends[i] > least else at[i]
-    for j in range(m):
-        row, s = vectors[j], 0.0
-        for i in range(m):
-            s += row[i] * turned[i]
-        new[j] = s
+            total += row[i] * turned[begin + i]
+        new[j] = total
 
 
 @kernel
-def _proximal(b, w, bend, l1, l2, positive, new):
+def _proximal(b, w, bend, strengths, g, begin, end, new):
     """Proximal gradient step on a group."""
-    for j in range(b.size):
-        new[j] = shrink(w[j] + b[j] / bend, l1 / bend, positive)
-    size = norm(new)
-    factor = 1.0 - l2 / bend / size if size > l2 / bend else 0.0
-    for j in range(b.size):
+    l1, l2 = strengths.l1 / bend, strengths.l2[g] / bend
+    for j in range(begin, end):
+        new[j] = shrink(w[j] + b[j] / bend, l1, strengths.positive)
+    size = norm(new, begin, end)
+    factor = 1.0 - l2 / size if size > l2 else 0.0
+    for j in range(begin, end):
         new[j] *= factor
 
 
 @kernel
-def _iterated(b, w, values, vectors, l1, l2, ridge, positive, new):
-    """Minimise over a group by accelerated proximal gradient steps, restarted."""
-    m, bend = b.size, values.max() + ridge
-    last, at, gradient, moved = w.copy(), w.copy(), b.copy(), np.empty(m)
+def _iterated(columns, strengths, g, w, work):
+    """Minimise over a group by accelerated proximal gradient steps, restarted.
+
+    Parameters
+    ----------
+    columns, strengths, g, w, work
+        As those of `_rotated`.
+    """
+    ridge, bend = strengths.ridge, columns.steepest[g] + strengths.ridge
+    begin, end, place = columns.starts[g], columns.starts[g + 1], columns.places[g]
+    m, values, vectors = end - begin, columns.values, columns.vectors
+    b, new, last, at = work[0], work[1], work[2], work[3]
+    gradient, moved = work[4], work[5]
+    for j in range(begin, end):
+        last[j], at[j], gradient[j] = w[j], w[j], b[j]
     theta = 1.0
     for _ in range(_INNER_STEPS):
-        _proximal(gradient, at, bend, l1, l2, positive, new)
+        _proximal(gradient, at, bend, strengths, g, begin, end, new)
         step = whole = turn = 0.0
-        for j in range(m):
+        for j in range(begin, end):
             step += (new[j] - at[j]) ** 2
             whole += (new[j] - w[j]) ** 2
             turn += (at[j] - new[j]) * (new[j] - last[j])
@@ -224,69 +240,53 @@ def _iterated(b, w, values, vectors, l1, l2, ridge, positive, new):
         momentum = (before - 1.0) / theta
         if turn > 0.0:
             theta, momentum = 1.0, 0.0
-        for j in range(m):
+        for j in range(begin, end):
             at[j] = new[j] + momentum * (new[j] - last[j])
-            last[j] = new[j]
-        moved[:] = 0.0
-        for j in range(m):
-            row = vectors[j]
+            last[j], moved[j] = new[j], 0.0
+        for j in range(begin, end):
+            row, x = vectors[place + (j - begin) * m :], at[j] - w[j]
             for i in range(m):
-                moved[i] += row[i] * (at[j] - w[j])
-        for j in range(m):
-            row, s = vectors[j], ridge * (at[j] - w[j])
+                moved[begin + i] += row[i] * x
+        for j in range(begin, end):
+            row, total = vectors[place + (j - begin) * m :], ridge * (at[j] - w[j])
             for i in range(m):
-                s += row[i] * values[i] * moved[i]
-            gradient[j] = b[j] - s
+                total += row[i] * values[begin + i] * moved[begin + i]
+            gradient[j] = b[j] - total
 
 
 @kernel
-def _minimise_block(columns, strengths, g, b, w, new):
-    """Minimise over group g, or descend; b is its negative gradient."""
-    l1, l2, ridge = strengths.l1, strengths.l2[g], strengths.ridge
-    positive = strengths.positive
-    begin, end = columns.starts[g], columns.starts[g + 1]
-    bend = columns.steepest[g] + ridge
-    first, last = columns.places[g], columns.places[g + 1]
-    m = end - begin
-    if m == 1 or first == last:
-        _proximal(b, w, bend, l1, l2, positive, new)
-        return
-    values = columns.values[begin:end]
-    vectors = columns.vectors[first:last].reshape(m, m)
-    if l1 > 0.0 or positive:
-        _iterated(b, w, values, vectors, l1, l2, ridge, positive, new)
-    else:
-        _rotated(b, w, values, vectors, l2, ridge, new)
-
-
-@kernel
-def _sweep(columns, strengths, visited, w, r):
-    """Minimise over some groups, one after the other."""
-    for g in visited:
+def _sweep(columns, strengths, visited, n, w, r, work):
+    """Minimise over the first n of some groups, or descend, one after the other."""
+    ridge, b, new = strengths.ridge, work[0], work[1]
+    for i in range(n):
+        g = visited[i]
         begin, end = columns.starts[g], columns.starts[g + 1]
-        if columns.steepest[g] + strengths.ridge <= 0.0:
+        bend = columns.steepest[g] + ridge
+        if bend <= 0.0:
             continue
-        at, rows = w[begin:end], columns.rows[begin:end]
-        b, new = np.empty(end - begin), np.empty(end - begin)
-        _slope(columns, strengths, begin, end, w, r, b)
-        _minimise_block(columns, strengths, g, b, at, new)
-        moves = False
-        for j in range(b.size):
-            b[j] = new[j] - at[j]
-            moves |= b[j] != 0.0
-            at[j] = new[j]
-        if moves:
-            _subtract(rows, b, r)
+        _slope(columns, ridge, begin, end, w, r, b)
+        if end - begin == 1 or columns.places[g] == columns.places[g + 1]:
+            _proximal(b, w, bend, strengths, g, begin, end, new)
+        elif strengths.l1 > 0.0 or strengths.positive:
+            _iterated(columns, strengths, g, w, work)
+        else:
+            _rotated(columns, strengths, g, w, work)
+        for j in range(begin, end):
+            b[j] = new[j] - w[j]
+            w[j] = new[j]
+        subtract(columns.rows, begin, end, b, r)
 
 
 @kernel
-def _look(columns, strengths, w, r, visited):
+def _look(columns, strengths, w, r, visited, u):
     """Duality gap, and which groups to visit.
 
     Parameters
     ----------
     visited : ndarray of shape (G,), intp
         Overwritten by the groups that are not zero, or should not be.
+    u : ndarray of shape (k,)
+        Overwritten by the dual point, up to its scale.
 
     Returns
     -------
@@ -297,68 +297,52 @@ def _look(columns, strengths, w, r, visited):
     n : int
         How many groups to visit.
     """
-    l1, positive = strengths.l1, strengths.positive
-    u, work = np.zeros(w.size), np.empty(w.size)
+    l1, positive, starts = strengths.l1, strengths.positive, columns.starts
     t, left, n = 1.0, 0.0, 0
+    _slope(columns, strengths.ridge, starts[0], starts[-1], w, r, u)
     for g in range(visited.size):
-        begin, end = columns.starts[g], columns.starts[g + 1]
-        l2, at, mine = strengths.l2[g], w[begin:end], u[begin:end]
-        _slope(columns, strengths, begin, end, w, r, mine)
-        if not (excess(mine, l1, l2, positive, work) > 0.0 or at.any()):
+        begin, end, l2 = starts[g], starts[g + 1], strengths.l2[g]
+        lacks = shrunk_norm(u, begin, end, l1, positive) > l2
+        if not (lacks or norm(w, begin, end) > 0.0):
             continue
         visited[n] = g
         n += 1
         if l1 > 0.0 or l2 > 0.0:
-            t = scale(mine, l1, l2, positive, work, t)
+            t = scale(u, begin, end, l1, l2, positive, t)
             continue
         unit = math.sqrt(columns.square * columns.steepest[g]) + 1e-300
-        for j in range(at.size):
-            if not (positive and at[j] == 0.0 and mine[j] <= 0.0):
-                left = max(left, abs(mine[j]) / unit)
+        for j in range(begin, end):
+            if not (positive and w[j] == 0.0 and u[j] <= 0.0):
+                left = max(left, abs(u[j]) / unit)
     return _gap(columns, strengths, w, r, u, 1.0 / t), left, n
 
 
 @kernel
-def _slope(columns, strengths, begin, end, w, r, out):
-    """Write the negative gradient of some columns, but for the norms."""
-    if columns.is_gram:
-        out[:] = r[begin:end]
-    else:
-        _products(columns.rows[begin:end], r, out)
-    if strengths.ridge > 0.0:
-        for j in range(out.size):
-            out[j] -= strengths.ridge * w[begin + j]
-
-
-@kernel
-def _residual_square(columns, w, r):
-    """Mean square of the residuals."""
-    total = 0.0
+def _loss(columns, ridge, w, r):
+    """Half the mean square of the residuals, and half the ridge."""
+    total = squares = 0.0
+    for x in w:
+        squares += x * x
     if columns.is_gram:
         total = columns.square
         for j in range(w.size):
-            total -= w[j] * (columns.linear[j] + r[j])
-        return max(total, 0.0)
-    for x in r:
-        total += x * x
-    return total
+            total -= w[j] * (columns.target[j] + r[j])
+        total = max(total, 0.0)
+    else:
+        for x in r:
+            total += x * x
+    return 0.5 * (total + ridge * squares)
 
 
 @kernel
 def _gap(columns, strengths, w, r, u, s):
     """Duality gap at the dual point ``s * u``, as a sum of terms of at least 0."""
-    square = _residual_square(columns, w, r)
-    if strengths.ridge > 0.0:
-        square += strengths.ridge * norm(w) ** 2
-    gap = 0.5 * (1.0 - s) ** 2 * square
+    gap = (1.0 - s) ** 2 * _loss(columns, strengths.ridge, w, r)
     for g in range(columns.starts.size - 1):
-        mine = slice(columns.starts[g], columns.starts[g + 1])
-        at, of, l2 = w[mine], u[mine], strengths.l2[g]
-        if not at.any():
-            continue
-        part = l2 * norm(at)
-        for j in range(at.size):
-            part += strengths.l1 * abs(at[j]) - s * of[j] * at[j]
+        begin, end, l2 = columns.starts[g], columns.starts[g + 1], strengths.l2[g]
+        part = l2 * norm(w, begin, end)
+        for j in range(begin, end):
+            part += strengths.l1 * abs(w[j]) - s * u[j] * w[j]
         if l2 > 0.0 or strengths.l1 > 0.0:
             gap += max(part, 0.0)
         else:
@@ -369,72 +353,82 @@ def _gap(columns, strengths, w, r, u, s):
 @kernel
 def _objective(columns, strengths, w, r):
     """Objective at coefficients; infinite if one has the wrong sign."""
-    total = 0.5 * _residual_square(columns, w, r)
+    total = _loss(columns, strengths.ridge, w, r)
     for g in range(columns.starts.size - 1):
-        at = w[columns.starts[g] : columns.starts[g + 1]]
-        total += strengths.l2[g] * norm(at)
+        size = norm(w, columns.starts[g], columns.starts[g + 1])
+        total += strengths.l2[g] * size
     for x in w:
-        total += strengths.l1 * abs(x) + 0.5 * strengths.ridge * x * x
+        total += strengths.l1 * abs(x)
         if strengths.positive and x < 0.0:
             return math.inf
     return total
 
 
 @kernel
-def _mix(history):
-    """Weights of the last points whose mixed step is shortest; False without any."""
-    n = history.shape[0] - 1
-    M, c = np.empty((n, n)), np.ones(n)
+def _mix(history, k, M, c):
+    """Find the weights of the last points whose mixed step is shortest.
+
+    Parameters
+    ----------
+    history : ndarray of shape (_DEPTH + 2, k + m)
+        The points, whose first k numbers count, and one row not used.
+    k : int
+        Number of coefficients.
+    M, c : ndarray of shape (_DEPTH, _DEPTH) and (_DEPTH,)
+        Overwritten; c by the weights.
+
+    Returns
+    -------
+    bool
+        False if there are none.
+    """
+    n, trace = c.size, 0.0
     for i in range(n):
+        c[i] = 1.0
         for j in range(i + 1):
             total = 0.0
-            for k in range(history.shape[1]):
-                one = history[i + 1, k] - history[i, k]
-                total += one * (history[j + 1, k] - history[j, k])
+            for h in range(k):
+                one = history[i + 1, h] - history[i, h]
+                total += one * (history[j + 1, h] - history[j, h])
             M[i, j] = M[j, i] = total
-    trace = 0.0
-    for i in range(n):
         trace += M[i, i]
-    for i in range(n):
-        M[i, i] += 1e-10 * trace
     for j in range(n):
+        M[j, j] += 1e-10 * trace
         if not M[j, j] > 0.0:
-            return False, c
+            return False
         for i in range(j + 1, n):
             ratio = M[i, j] / M[j, j]
-            for k in range(j, n):
-                M[i, k] -= ratio * M[j, k]
+            for h in range(j, n):
+                M[i, h] -= ratio * M[j, h]
             c[i] -= ratio * c[j]
+    total = 0.0
     for j in range(n - 1, -1, -1):
         for i in range(j + 1, n):
             c[j] -= M[j, i] * c[i]
         c[j] /= M[j, j]
-    total = c.sum()
-    if not (abs(total) > 0.0 and np.isfinite(total)):
-        return False, c
-    return True, c / total
+        total += c[j]
+    for j in range(n):
+        c[j] /= total
+    return 0.0 < abs(total) < math.inf
 
 
 @kernel
-def _extrapolate(columns, strengths, points, residuals, w, r):
+def _extrapolate(columns, strengths, history, c, state, k):
     """Move to the extrapolation of the last points, if it is lower."""
-    found, c = _mix(points)
-    if not found:
-        return
-    there, left = np.zeros(w.size), np.zeros(r.size)
-    for i in range(c.size):
-        for j in range(w.size):
-            there[j] += c[i] * points[i + 1, j]
-        for k in range(r.size):
-            left[k] += c[i] * residuals[i + 1, k]
-    lowest = _objective(columns, strengths, w, r)
-    if _objective(columns, strengths, there, left) < lowest:
-        w[:] = there
-        r[:] = left
+    new = history[_DEPTH + 1]
+    for j in range(new.size):
+        total = 0.0
+        for i in range(_DEPTH):
+            total += c[i] * history[i + 1, j]
+        new[j] = total
+    lowest = _objective(columns, strengths, state[:k], state[k:])
+    if _objective(columns, strengths, new[:k], new[k:]) < lowest:
+        for j in range(new.size):
+            state[j] = new[j]
 
 
 @kernel
-def descend(columns, strengths, w, r, tol, free_tol, max_sweeps):
+def descend(columns, strengths, state, tol, free_tol, max_sweeps):
     """Minimise in place by sweeps over the groups that are not zero, or should not be.
 
     Parameters
@@ -443,10 +437,8 @@ def descend(columns, strengths, w, r, tol, free_tol, max_sweeps):
         The columns.
     strengths : GroupStrengths
         The penalty.
-    w : ndarray of shape (k,)
-        Coefficients.
-    r : ndarray of shape (m,)
-        Residuals, or the negative gradient.
+    state : ndarray of shape (k + m,)
+        Coefficients, then the residuals, or the negative gradient.
     tol : float
         Largest duality gap.
     free_tol : float
@@ -459,21 +451,24 @@ def descend(columns, strengths, w, r, tol, free_tol, max_sweeps):
     bool
         Whether the tolerances are met.
     """
+    k = columns.starts[-1]
+    w, r = state[:k], state[k:]
     visited = np.empty(columns.starts.size - 1, np.intp)
-    points = np.empty((_DEPTH + 1, w.size))
-    residuals = np.empty((_DEPTH + 1, r.size))
+    history, work = np.empty((_DEPTH + 2, state.size)), np.empty((_SCRATCH, k))
+    M, c = np.empty((_DEPTH, _DEPTH)), np.empty(_DEPTH)
     done, at_once = 0, 1
     while True:
-        gap, left, n = _look(columns, strengths, w, r, visited)
+        gap, left, n = _look(columns, strengths, w, r, visited, work[0])
         if gap <= tol and left <= free_tol:
             return True
         if n == 0 or done >= max_sweeps:
             return False
-        points[0], residuals[0] = w, r
-        for i in range(at_once):
-            _sweep(columns, strengths, visited[:n], w, r)
-            points[i + 1], residuals[i + 1] = w, r
+        for i in range(at_once + 1):
+            if i > 0:
+                _sweep(columns, strengths, visited, n, w, r, work)
+            for j in range(state.size):
+                history[i, j] = state[j]
         done += at_once
-        if at_once == _DEPTH:
-            _extrapolate(columns, strengths, points, residuals, w, r)
+        if at_once == _DEPTH and _mix(history, k, M, c):
+            _extrapolate(columns, strengths, history, c, state, k)
         at_once = min(at_once + 2, _DEPTH)

@@ -10,7 +10,7 @@ from skloss.solvers._composite_group_kernels import (
     GroupColumns,
     GroupStrengths,
     descend,
-    subtract_all,
+    subtract,
 )
 from skloss.solvers._composite_newton import newton
 from skloss.solvers._working_set import FREE_TOL
@@ -218,7 +218,6 @@ class GroupProblem:
             rows=working.rows(self.f),
             is_gram=working.panels is None,
             target=working.target(self.f),
-            linear=working.data.linear[self.f, working.kept],
             square=self.square,
             starts=working.starts,
             steepest=eigen.steepest,
@@ -248,12 +247,13 @@ class GroupProblem:
         columns, blocks = self._columns(), penalty.blocks()
         l2 = np.ascontiguousarray(blocks.l2[self.working.which], dtype=np.float64)
         strengths = GroupStrengths(float(blocks.l1), l2, ridge, blocks.positive)
-        w = w.copy()
+        k = w.size
         for _ in range(_ROUNDS):
-            r = columns.target.copy()
-            subtract_all(columns, w, r)
+            state = np.concatenate([w, columns.target])
+            w, r = state[:k], state[k:]
+            subtract(columns.rows, 0, k, w, r)
             n = _sweeps_before_newton(w, r)
-            if descend(columns, strengths, w, r, tol, 0.1 * FREE_TOL, n):
+            if descend(columns, strengths, state, tol, 0.1 * FREE_TOL, n):
                 break
             w = self._newton(columns, penalty, ridge, w)
         return w
@@ -273,7 +273,7 @@ class GroupProblem:
         Q[np.diag_indices(active.size)] += ridge
         penalty = penalty.restrict(self.working.kept[active])
         new = w.copy()
-        c = columns.linear[active]
+        c = self.working.data.linear[self.f, self.working.kept[active]]
         new[active] = newton(Q, c, self.square, penalty, w[active], _MOST_NEWTON)
         return new
 

@@ -12,6 +12,7 @@ from skloss.solvers._active_set import _factor, _gradient
 
 __all__ = ["newton"]
 
+_HALVINGS = 24
 _ROUNDING = 16 * np.finfo(np.float64).eps
 
 
@@ -53,32 +54,35 @@ def newton(Q, c, square, penalty, w, most):
 
 def _step(Q, penalty, piece, w, q, square):
     """One step; None if none descends, and whether the next one is in vain."""
-    active, sign, merge, z, slope, bend, bounded, ordered = piece
+    active, sign, merge, z, _, _, bounded, ordered = piece
     H, g, moves = _on_piece(Q, piece, q)
     d = np.zeros_like(z)
     d[moves] = _solve(H[np.ix_(moves, moves)], -g[moves])
     descent = float(g @ d)
     if not descent < 0.0:
         return None, True
-    start, curvature = penalty.value(w), float(d @ (H @ d))
-    if bend is not None:
-        curvature -= float(d @ (bend @ d))
-    linear = descent - float(slope @ d)
     end, first = _reach(z, d, bounded, ordered)
-    for t in (1.0, end, 0.5 * min(end, 1.0), 0.1 * min(end, 1.0)):
-        if t > 1.0:
-            continue
+    full = np.zeros_like(w)
+    full[active] = sign * (d if merge is None else d[merge])
+    # A norm's curvature in d may be huge beside that of Q, and cancels badly.
+    linear, curvature = float(q @ full), max(float(full @ (Q @ full)), 0.0)
+    start = penalty.value(w)
+    for t in _lengths(end):
         at = z + t * d
         if t == end:
             at[first] = at[first + 1] if ordered and first + 1 < z.size else 0.0
-        elif t > end:
-            continue
         new = np.zeros_like(w)
         new[active] = sign * (at if merge is None else at[merge])
         change = t * linear + 0.5 * t * t * curvature + penalty.value(new) - start
         if change <= 1e-4 * t * descent + _ROUNDING * start:
             return new, t == 1.0 and -descent <= _ROUNDING * square
     return None, True
+
+
+def _lengths(end):
+    """Lengths of steps to try in turn, the whole first, none beyond the end."""
+    most = min(end, 1.0)
+    return [t for t in (1.0, end) if t <= most] + [most * 0.25**i for i in range(1, _HALVINGS)]
 
 
 def _on_piece(Q, piece, q):

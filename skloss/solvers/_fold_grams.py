@@ -106,8 +106,54 @@ class FoldGrams:
         """Gram matrix (k, k) of the columns chosen in a task."""
         return self.grams[task].matrix
 
-    def residuals(self, tasks, supports, values):
-        """Residuals of several coefficient vectors on all rows of the design.
+    def look(self, tasks, supports, values):
+        """Show several coefficient vectors from every side that a path needs.
+
+        From Gram matrices of all columns where the tasks have them, or from a pass
+        over X.
+
+        Parameters
+        ----------
+        tasks, supports, values
+            See `residuals`.
+
+        Returns
+        -------
+        gradients : ndarray of shape (p, len(tasks))
+            Of half the mean squares of the residuals.
+        squares : ndarray of shape (len(tasks),)
+            These mean squares.
+        errors : ndarray of shape (len(tasks),)
+            See `scored_errors`.
+        """
+        if all(self.grams[f].kept.size == self.size for f in set(tasks)):
+            return self._look_at_grams(tasks, supports, values)
+        residuals = self.residuals(tasks, supports, values)
+        gradients, squares = self.gradients(tasks, residuals)
+        return gradients, squares, self.scored_errors(tasks, residuals)
+
+    def _look_at_grams(self, tasks, supports, values):
+        W = np.zeros((self.size, len(tasks)))
+        for b, (support, w) in enumerate(zip(supports, values)):
+            W[support, b] = w
+        gradients, squares = np.empty_like(W), np.empty(len(tasks))
+        errors = np.full(len(tasks), np.nan)
+        for f in set(tasks):
+            own, gram = np.flatnonzero(np.equal(tasks, f)), self.grams[f]
+            V, c = W[np.ix_(gram.kept, own)], self.linear[f, gram.kept, None]
+            pull = gram.matrix @ V - c
+            gradients[np.ix_(gram.kept, own)] = pull
+            total = self.square[f] + np.einsum("jb,jb->b", V, pull - c)
+            squares[own] = np.maximum(total, 0.0)
+            rows = self.scored[f]
+            if len(rows) and self.weight[rows].sum() > 0:
+                everything = np.arange(self.size)
+                R = self._residuals([f] * len(own), everything, W[:, own], rows)
+                errors[own] = self.weight[rows] @ R**2 / self.weight[rows].sum()
+        return gradients, squares, errors
+
+    def residuals(self, tasks, supports, values, rows=None):
+        """Residuals of several coefficient vectors.
 
         Parameters
         ----------
@@ -117,23 +163,26 @@ class FoldGrams:
             Columns that are not zero.
         values : list of ndarray
             Their coefficients.
+        rows : ndarray of intp, default=None
+            Rows of the design; None means all.
 
         Returns
         -------
-        ndarray of shape (n, len(tasks))
+        ndarray of shape (n_rows, len(tasks))
         """
-        R = self.target[:, tasks]
         union = np.unique(np.concatenate([*supports, np.empty(0, np.intp)]))
         union = union.astype(np.intp)
-        if union.size:
-            W = np.zeros((union.size, len(tasks)))
-            for b, (support, w) in enumerate(zip(supports, values)):
-                W[np.searchsorted(union, support), b] = w
-            offset = np.array(
-                [self.shifts[f, union] @ W[:, b] for b, f in enumerate(tasks)]
-            )
-            R = R - self.columns.scores_at(union, W) + offset
-        return R
+        W = np.zeros((union.size, len(tasks)))
+        for b, (support, w) in enumerate(zip(supports, values)):
+            W[np.searchsorted(union, support), b] = w
+        return self._residuals(tasks, union, W, rows)
+
+    def _residuals(self, tasks, columns, W, rows):
+        R = self.target[:, tasks] if rows is None else self.target[np.ix_(rows, tasks)]
+        if not columns.size:
+            return R
+        offset = np.einsum("bj,jb->b", self.shifts[np.ix_(tasks, columns)], W)
+        return R - self.columns.scores_at(columns, W, rows) + offset
 
     def gradients(self, tasks, residuals):
         """Gradients (p, b) of half the mean squares of residuals, and these (b,)."""

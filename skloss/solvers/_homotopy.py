@@ -1,10 +1,12 @@
 """The lasso's solution followed while its strengths change.
 
 Between two sets of strengths the solution is piecewise linear, with a new piece where
-a coefficient reaches zero or a gradient its strength. With the inverse of the active
-Gram matrix at hand a piece costs one product of the active rows. Any coefficients are
-the solution for some strengths, so that a path may start from any.
+a coefficient reaches zero or a gradient its strength. The Cholesky factor of the
+active Gram matrix is updated there, so that a piece costs one product of the active
+rows. Any coefficients are the solution for some strengths: a path may start from any.
 """
+
+import math
 
 import numpy as np
 from scipy.linalg import lapack
@@ -13,9 +15,10 @@ from skloss._jit import kernel
 
 __all__ = ["Homotopy"]
 
-_INDEPENDENT = 1e-9  # share of a column's square that the active ones must leave of it
+_INDEPENDENT = 1e-12  # share of a column's square that the active ones must leave of it
 _MOST_ACTIVE = 2000  # beyond, factors by BLAS are cheaper than an update for each piece
-_REFINEMENTS = 3
+_MOVING = 1e-10  # of two rates that cancel, what is not rounding
+_ATTEMPTS = 4
 _PATIENCE = 3  # failures in a row
 
 
@@ -26,12 +29,13 @@ class Homotopy:
     ----------
     active : ndarray of shape (capacity,), intp
         Coordinates off zero or without a penalty; the first `n_active` count.
-    inverse : ndarray of shape (capacity, capacity)
-        Of the rows and columns of Q at these.
+    factor : ndarray of shape (capacity, capacity)
+        Lower Cholesky factor of the rows and columns of Q at these. An inverse would
+        lose the digits that tell whether one more column depends on them.
     """
 
     def __init__(self):
-        self.active, self.inverse = np.empty(0, np.intp), np.empty((0, 0))
+        self.active, self.factor = np.empty(0, np.intp), np.empty((0, 0))
         self.n_active, self.n_failures = 0, 0
 
     def solve(self, Q, c, x, strength, tol, *, positive=False):
@@ -63,10 +67,12 @@ class Homotopy:
         x, k = x.copy(), x.size
         free = (strength == 0.0) & (Q.diagonal()[:k] > 0.0) & (not positive)
         if not self._start(Q, (x != 0.0) | free):
-            return self._fail()
-        for _ in range(_REFINEMENTS):
+            x[:] = 0.0  # a longer way, from where nothing depends on anything
+            if not self._start(Q, free):
+                return self._fail()
+        for _ in range(_ATTEMPTS):
             self.n_active, off = _follow(
-                self.inverse,
+                self.factor,
                 self.active,
                 self.n_active,
                 Q,
@@ -80,7 +86,8 @@ class Homotopy:
             if off <= tol:
                 self.n_failures = 0
                 return x
-            if not off < np.inf:
+            # Updates lose digits where columns nearly depend on each other.
+            if not self._factor(Q, np.sort(self.active[: self.n_active])):
                 break
         return self._fail()
 
@@ -97,8 +104,8 @@ class Homotopy:
         n_kept = np.count_nonzero(wanted[self.active[: self.n_active]])
         if 4 * (n_wanted - n_kept) > n_kept + 20:
             return self._factor(Q, np.flatnonzero(wanted))
-        a = _reconcile(self.inverse, self.active, self.n_active, Q, wanted)
-        self.n_active = a
+        a = _reconcile(self.factor, self.active, self.n_active, Q, wanted)
+        self.n_active = max(a, 0)
         return a >= 0
 
     def _reserve(self, k):
@@ -107,21 +114,21 @@ class Homotopy:
         if most <= old:
             return
         capacity = min(max(most, 3 * old // 2), _MOST_ACTIVE + 1)
-        inverse = np.empty((capacity, capacity))
-        inverse[:old, :old] = self.inverse
+        factor = np.empty((capacity, capacity))
+        factor[:old, :old] = self.factor
         active = np.empty(capacity, np.intp)
         active[:old] = self.active
-        self.inverse, self.active = inverse, active
+        self.factor, self.active = factor, active
 
     def _factor(self, Q, wanted):
         a = self.n_active = wanted.size
         self.active[:a] = wanted
-        factor, info = lapack.dpotrf(Q[np.ix_(wanted, wanted)], lower=1)
+        # H is symmetric: its rows are the columns that LAPACK expects.
+        upper, info = lapack.dpotrf(Q[np.ix_(wanted, wanted)].T, lower=0)
         if info:
             self.n_active = 0
             return False
-        inverse, _ = lapack.dpotri(factor, lower=1)
-        self.inverse[:a, :a] = np.tril(inverse) + np.tril(inverse, -1).T
+        self.factor[:a, :a] = upper.T
         return True
 
 
@@ -143,80 +150,86 @@ def _add_rows(Q, places, values, out):
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _times(inverse, a, r, out):
-    """Product of the inverse with a vector (a,)."""
+def _solve_lower(L, a, r):
+    """Overwrite the first numbers of r with the solution of ``L @ x = r``."""
     for i in range(a):
-        row, total = inverse[i, :a], 0.0
-        for j in range(a):
-            total += row[j] * r[j]
-        out[i] = total
+        row, total = L[i, :i], r[i]
+        for j in range(i):
+            total -= row[j] * r[j]
+        r[i] = total / L[i, i]
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def _enter(inverse, active, a, Q, new):
+def _solve_upper(L, a, r):
+    """Overwrite the first numbers of r with the solution of ``L.T @ x = r``."""
+    for i in range(a - 1, -1, -1):
+        value, row = r[i] / L[i, i], L[i, :i]
+        for j in range(i):
+            r[j] -= value * row[j]
+        r[i] = value
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _enter(L, active, a, Q, new):
     """Add a coordinate; False if the active ones leave too little of it."""
-    row, z = np.empty(a), np.empty(a)
+    if a >= active.size:
+        return False
+    row, rest = L[a], Q[new, new]
     for i in range(a):
         row[i] = Q[new, active[i]]
-    _times(inverse, a, row, z)
-    rest = Q[new, new]
+    _solve_lower(L, a, row)
     for i in range(a):
-        rest -= row[i] * z[i]
-    if not rest > _INDEPENDENT * Q[new, new] or a >= active.size:
+        rest -= row[i] * row[i]
+    if not rest > _INDEPENDENT * Q[new, new]:
         return False
-    for i in range(a):
-        line, share = inverse[i, :a], z[i] / rest
-        for j in range(a):
-            line[j] += share * z[j]
-        inverse[i, a] = inverse[a, i] = -share
-    inverse[a, a] = 1.0 / rest
+    row[a] = math.sqrt(rest)
     active[a] = new
     return True
 
 
-@kernel(fastmath={"reassoc", "contract"})
-def _leave(inverse, active, a, position):
-    """Take out the coordinate at a position; the last takes its place."""
-    strip, last = np.empty(a), a - 1
-    for i in range(a):
-        strip[i] = inverse[position, i]
-    pivot = strip[position]
-    for i in range(a):
-        line, share = inverse[i, :a], strip[i] / pivot
-        for j in range(a):
-            line[j] -= share * strip[j]
-    active[position] = active[last]
-    for i in range(a):
-        inverse[position, i] = inverse[last, i]
-    for i in range(a):
-        inverse[i, position] = inverse[i, last]
+@kernel
+def _leave(L, active, a, position):
+    """Take out the coordinate at a position, by rotations of the columns behind it."""
+    cos, sin = np.empty(a), np.empty(a)
+    for i in range(position + 1, a):
+        row, above = L[i], L[i - 1]
+        for j in range(position):
+            above[j] = row[j]
+        carried = row[position]
+        for j in range(position, i - 1):
+            above[j] = cos[j] * carried + sin[j] * row[j + 1]
+            carried = cos[j] * row[j + 1] - sin[j] * carried
+        length = math.hypot(carried, row[i])
+        cos[i - 1], sin[i - 1] = carried / length, row[i] / length
+        above[i - 1] = length
+        active[i - 1] = active[i]
 
 
 @kernel
-def _reconcile(inverse, active, a, Q, wanted):
+def _reconcile(L, active, a, Q, wanted):
     """Make the active set the wanted one; return its size, -1 if it is singular."""
     present = np.zeros(wanted.size, np.bool_)
     for position in range(a - 1, -1, -1):
         if wanted[active[position]]:
             present[active[position]] = True
         else:
-            _leave(inverse, active, a, position)
+            _leave(L, active, a, position)
             a -= 1
     for j in range(wanted.size):
         if wanted[j] and not present[j]:
-            if not _enter(inverse, active, a, Q, j):
+            if not _enter(L, active, a, Q, j):
                 return -1
             a += 1
     return a
 
 
 @kernel
-def _follow(inverse, active, a, Q, c, x, strength, free, positive, slack):
+def _follow(L, active, a, Q, c, x, strength, free, positive, slack):
     """Follow the solution from strengths for which `x` is one to those wanted.
 
     Parameters
     ----------
-    inverse, active, a
+    L, active, a
         See `Homotopy`; overwritten.
     Q, c, x, strength, positive
         See `Homotopy.solve`; `x` is overwritten.
@@ -242,14 +255,15 @@ def _follow(inverse, active, a, Q, c, x, strength, free, positive, slack):
         j = active[i]
         sign[j] = 1.0 if x[j] > 0.0 or free[j] else -1.0
         level[j] = -sign[j] * q[j]
-    d, r, rate = np.empty(k), np.empty(k), np.empty(k)
+    d, rate = np.empty(k), np.empty(k)
     for j in range(k):
         rate[j] = strength[j] - level[j]
     left, just_left = 1.0, -1
     for _ in range(4 * k + 100):
         for i in range(a):
-            r[i] = -rate[active[i]] * sign[active[i]]
-        _times(inverse, a, r, d)
+            d[i] = -rate[active[i]] * sign[active[i]]
+        _solve_lower(L, a, d)
+        _solve_upper(L, a, d)
         for j in range(k):
             u[j] = 0.0
         _add_rows(Q, active[:a], d[:a], u)
@@ -264,14 +278,22 @@ def _follow(inverse, active, a, Q, c, x, strength, free, positive, slack):
             q[j] += length * u[j]
             level[j] += length * rate[j]
         if new >= 0:
-            if not _enter(inverse, active, a, Q, new):
-                return a, np.inf
-            a += 1
             sign[new], just_left = -1.0 if q[new] > 0.0 else 1.0, -1
+            if not _enter(L, active, a, Q, new):
+                position = _make_way(L, active[:a], Q, new, x, sign, free)
+                if position < 0:
+                    return a, np.inf
+                just_left = active[position]
+                sign[just_left] = 0.0
+                _leave(L, active, a, position)
+                a -= 1
+                if not _enter(L, active, a, Q, new):
+                    return a, np.inf
+            a += 1
         elif position >= 0:
             just_left = active[position]
             x[just_left] = sign[just_left] = 0.0
-            _leave(inverse, active, a, position)
+            _leave(L, active, a, position)
             a -= 1
         else:
             _gradient(Q, c, x, active, a, q)
@@ -291,6 +313,28 @@ def _gradient(Q, c, x, active, a, q):
 
 
 @kernel
+def _make_way(L, active, Q, new, x, sign, free):
+    """Let a column grow in place of active ones that it depends on.
+
+    Scores stay as they are, and so does the penalty, until one of these is zero.
+    Returns its position; -1 if none gets there.
+    """
+    a = active.size
+    z = np.empty(a)
+    for i in range(a):
+        z[i] = -sign[new] * Q[new, active[i]]
+    _solve_lower(L, a, z)
+    _solve_upper(L, a, z)
+    length, position = _first_to_stop(active, z, x, sign, free, np.inf)
+    if position >= 0:
+        for i in range(a):
+            x[active[i]] += length * z[i]
+        x[active[position]] = 0.0
+        x[new] = length * sign[new]
+    return position
+
+
+@kernel
 def _first_to_stop(active, d, x, sign, free, most):
     """How far until an active coefficient is zero, and its position, or `most`, -1."""
     length, position = most, -1
@@ -307,19 +351,21 @@ def _first_to_stop(active, d, x, sign, free, most):
 def _first_to_move(Q, q, u, level, rate, sign, just_left, positive, most):
     """How far until a gradient reaches its strength, and which, or `most`, -1.
 
-    What has left last is at its strength already, on the way inside.
+    What has left last is at its strength already, on the way inside. What depends on
+    active columns may stay at its strength: there rounding alone makes it move.
     """
     length, first = most, -1
     for j in range(q.size):
         if sign[j] != 0.0 or Q[j, j] <= 0.0 or j == just_left:
             continue
+        least = _MOVING * (abs(u[j]) + abs(rate[j]))
         closing = -u[j] - rate[j]
-        if closing > 0.0:
+        if closing > least:
             end = max((level[j] + q[j]) / closing, 0.0)
             if end < length:
                 length, first = end, j
         closing = u[j] - rate[j]
-        if closing > 0.0 and not positive:
+        if closing > least and not positive:
             end = max((level[j] - q[j]) / closing, 0.0)
             if end < length:
                 length, first = end, j

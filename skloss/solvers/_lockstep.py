@@ -148,9 +148,7 @@ def run(data, tasks, add):
         trials = [trial for task in running for trial in task.solve_ahead()]
         owners = [trial.task for trial in trials]
         supports, values = [t.support for t in trials], [t.values for t in trials]
-        residuals = data.residuals(owners, supports, values)
-        gradients, squares = data.gradients(owners, residuals)
-        errors = data.scored_errors(owners, residuals)
+        gradients, squares, errors = data.look(owners, supports, values)
         looks = [Seen(*each) for each in zip(trials, gradients.T, squares, errors)]
         wanted, at = [], 0
         for task in running:

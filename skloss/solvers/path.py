@@ -27,6 +27,7 @@ from skloss.solvers._working_set import (
 __all__ = ["Level", "PathSolution", "look_at", "polish", "quadratic_path"]
 
 _ALL_AT_ONCE = 50  # so few columns need no working set
+_TALL = 10  # rows per column; then a Gram matrix of all columns may save passes over X
 _UNPENALISED = 1e-200  # weights below only tell a constraint from none
 
 
@@ -150,8 +151,10 @@ def polish(data, level, weight, solution):
 def _first_columns(common, start):
     """Columns that no level keeps at zero, and those that one is likely to use."""
     first = np.union1d(np.flatnonzero(common.weight < _UNPENALISED), start)
-    if common.data.size <= _ALL_AT_ONCE or common.levels[-1].threshold == 0.0:
-        first = np.arange(common.data.size)
+    size = common.data.size
+    is_tall = size <= 5 * len(common.levels) and _TALL * size <= common.data.n_rows
+    if size <= _ALL_AT_ONCE or is_tall or common.levels[-1].threshold == 0.0:
+        first = np.arange(size)
     return first
 
 

@@ -28,7 +28,7 @@ __all__ = [
     "read_scaling",
 ]
 
-FLOOR = 1e-3  # columns with less left of them are numerically dependent
+FLOOR = 1e-6  # columns with less left of them are numerically dependent
 _RANK_TOL = 1e-8  # pivots with less left of them are dependent
 _PATIENCE = 5
 _MOST_ROUNDS = 50

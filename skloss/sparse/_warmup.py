@@ -34,6 +34,7 @@ def warmup():
     for rows in (X.astype(np.float32), sparse.csr_array(X)):
         SparseRegressor(alpha=0.1).fit(rows, y).predict(rows)
     BestSubsetRegressor(2).fit(X, y)
+    BestSubsetRegressor(2, pair_swaps=True).fit(X, y)
     BestSubsetRegressor(2, method="exact").fit(X, y)
     BestSubsetRegressor(2, positive=True).fit(X, y)
     PreconditionedLasso(alpha=0.1, random_state=0).fit(X, y)

@@ -147,7 +147,7 @@ class BestSubsetRegressor(BaseBestSubset):
         the path on standardised columns and, where columns nearly reproduce others,
         some in the basis of a `DesignPreconditioner`. That finds better subsets where
         columns are mixtures of some dozens of factors, or vary much more in some
-        directions than in others. It takes several times as long as the search.
+        directions than in others. It takes some ten times as long as the search.
     patience : int, default=2
         Attempts in a row to leave the best subset that may fail before the search
         ends: three of its columns are kept out until the others have settled. More of

@@ -51,8 +51,9 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Whether to take the smallest size whose error is within one standard error of
         the lowest. For ``criterion="cv"`` alone.
     n_starts : int or "auto", default="auto"
-        Random subsets from which to search, at the first of `l2s`. From there on
-        each search starts from the subsets of the one before.
+        Random subsets from which to search. This, `l1_starts` and `patience` are for
+        the first of `l2s`; with each of the others the search starts from the subsets
+        found with the one before.
     l1_starts : bool, default=True
         Whether to search from the largest coefficients of Lasso fits, too. Their paths
         are computed for all folds in step. See :class:`BestSubsetRegressor`.
@@ -224,7 +225,8 @@ class BestSubsetRegressorCV(BaseBestSubset):
         for part in parts:
             errors.append(part)
             done = len(errors)
-            progress(_Scored(done, float(part.min()), done == len(work)))
+            if not progress.stopped:  # a part of the folds is not what was asked for
+                progress(_Scored(done, float(part.min()), done == len(work)))
         self.mse_path_ = np.stack(errors, axis=-1)
         self.criterion_path_ = self.mse_path_.mean(axis=-1)
 
@@ -242,7 +244,8 @@ class BestSubsetRegressorCV(BaseBestSubset):
             row[:] = n * np.log(np.maximum(rss, least)) + freedom * np.log(n)
             if self.criterion == "ebic":
                 row += 2.0 * _log_choose(problem.n_items, sizes)
-            progress(_Scored(done, float(row.min()), done == len(path)))
+            if not progress.stopped:
+                progress(_Scored(done, float(row.min()), done == len(path)))
         self.criterion_path_ = path
 
     def _most(self, sample, problem, splits):
@@ -314,20 +317,21 @@ class _Search(NamedTuple):
     orders: list
 
     def fits(self, problem, l2s):
-        """Yield the fits of sizes 1 to `most` for each penalty."""
-        n_starts, known = self.options.n_starts, ()
+        """Yield the fits of sizes 1 to `most` for each penalty.
+
+        The first search makes all the effort; the others go on from its subsets.
+        """
+        effort = {
+            "n_starts": self.options.n_starts,
+            "patience": self.options.patience,
+            "random": self.seed,
+            "orders": self.orders,
+        }
         for l2 in l2s:
             penalised = problem.with_l2(l2)
-            known = penalised.search(
-                self.most,
-                n_starts=n_starts,
-                patience=self.options.patience,
-                random=self.seed,
-                orders=self.orders,
-                known=known,
-            )
-            yield [penalised.fit(support) for support in known]
-            n_starts = 0
+            found = penalised.search(self.most, **effort)
+            yield [penalised.fit(support) for support in found]
+            effort = {"n_starts": 0, "known": found}
 
 
 def _fold_errors(search, sample, train, test, l2s):

@@ -210,8 +210,16 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
                 model = FeatureModel.read(rows, self.covariance, self.mean)
                 knockoffs = GaussianKnockoffs(model, self.method)
             seeds = random.randint(_SEEDS, size=(self.n_draws, 2))
-            found = self._statistics(rows, target, knockoffs, seeds, {"X": X, "y": y})
-            self._select(np.array(found), knockoffs)
+            with Progress(
+                self,
+                X,
+                y,
+                max_iter=self.n_draws,
+                verbose=self.verbose,
+                task_name="draw",
+            ) as progress:
+                found = self._statistics(rows, target, knockoffs, seeds, progress)
+                self._select(np.array(found), knockoffs)
         return self
 
     def _read(self, X, y):
@@ -229,7 +237,7 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             X, y = sample.X, sample.y
         return X, y
 
-    def _statistics(self, X, y, knockoffs, seeds, data):
+    def _statistics(self, X, y, knockoffs, seeds, progress):
         """Compute the statistics of every draw."""
         parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
         parts = parallel(
@@ -239,18 +247,11 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             for pair in seeds
         )
         found = []
-        with Progress(
-            self,
-            **data,
-            max_iter=self.n_draws,
-            verbose=self.verbose,
-            attributes=lambda info: {},
-            task_name="draw",
-        ) as progress:
-            for statistics in parts:
-                found.append(statistics)
-                done = len(found)
-                n_positive = int(np.count_nonzero(statistics > 0))
+        for statistics in parts:
+            found.append(statistics)
+            done = len(found)
+            n_positive = int(np.count_nonzero(statistics > 0))
+            if not progress.stopped:  # a part of the draws is not what was asked for
                 progress(_Drawn(done, n_positive, done == self.n_draws))
         return found
 

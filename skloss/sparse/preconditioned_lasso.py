@@ -25,7 +25,7 @@ class PreconditionedLasso(BasePreconditioned):
     ``sum(s * (y - b - A @ u)**2) / (2 * sum(s)) + alpha * sum(v * abs(u))``
 
     where v is 0 for pivots, which so are free, and for another column the root mean
-    square of what the pivots leave of it (1 where that is below 1e-3). The
+    square of what the pivots leave of it (1 where that is below 1e-6). The
     coefficients are ``M @ u``. Where no round was accepted, this is the Lasso on
     standardised columns.
 

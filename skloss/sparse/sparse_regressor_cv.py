@@ -198,11 +198,20 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
             sample = read_sample(self, X, y, sample_weight)
             splits = splits_of(self.cv, sample)
             grams = fold_grams(sample, center=self.fit_intercept)
-            found = [
-                self._search(sample, splits, grams, ratio, data)
-                for ratio in self._ratios()
-            ]
-            solution = self._choose(found, grams, sample.dtype)
+            plans = self._plans(sample, grams)
+            with Progress(
+                self,
+                **data,
+                max_iter=sum(len(alphas) for _, _, alphas in plans),
+                verbose=self.verbose,
+                task_name="alpha",
+            ) as progress:
+                found, report = [], _Reported(progress, len(plans))
+                for plan in plans:
+                    found.append(self._search(sample, splits, plan, report))
+                    if progress.stopped:
+                        break
+                solution = self._choose(found, grams, sample.dtype)
         warn_unless_certified(self, solution, grams.square[0])
         return self
 
@@ -219,34 +228,35 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
             )
         return ratios.tolist()
 
-    def _search(self, sample, splits, grams, ratio, data):
+    def _plans(self, sample, grams):
+        """Read each ratio of the penalties, with its plan and its strengths."""
+        plans = []
+        for ratio in self._ratios():
+            plan = plan_of(self, *sample.X.shape, l1_ratio=ratio)
+            if np.ndim(self.alphas):
+                alphas = check_alphas(self.alphas)
+            else:
+                alphas = alpha_grid(plan.alpha_max(grams), int(self.alphas), self.eps)
+            plans.append((ratio, plan, alphas))
+        return plans
+
+    def _search(self, sample, splits, plan, report):
         """Solve the paths of one ratio of the penalties."""
-        plan = plan_of(self, *sample.X.shape, l1_ratio=ratio)
-        if np.ndim(self.alphas):
-            alphas = check_alphas(self.alphas)
-        else:
-            alphas = alpha_grid(plan.alpha_max(grams), int(self.alphas), self.eps)
-        with Progress(
-            self,
-            **data,
-            max_iter=len(alphas),
-            verbose=self.verbose,
-            attributes=lambda info: {},
-            task_name="alpha",
-        ) as progress:
-            solve = functools.partial(
-                _solve,
-                plan=plan,
-                alphas=alphas,
-                relax=self.relax,
-                options={"tol": self.tol, "max_iter": self.max_iter},
-            )
-            if self.n_jobs in (None, 1):  # other processes could not report
-                solve.keywords["report"] = progress_report(progress, alphas)
-            path, errors, _ = solve_folds(
-                sample, splits, solve, center=self.fit_intercept, n_jobs=self.n_jobs
-            )
-        return _Searched(plan, ratio, alphas, path, errors)
+        ratio, plan, alphas = plan
+        solve = functools.partial(
+            _solve,
+            plan=plan,
+            alphas=alphas,
+            relax=self.relax,
+            options={"tol": self.tol, "max_iter": self.max_iter},
+        )
+        if self.n_jobs in (None, 1):  # other processes could not report
+            solve.keywords["report"] = progress_report(report, alphas)
+        path, errors, _ = solve_folds(
+            sample, splits, solve, center=self.fit_intercept, n_jobs=self.n_jobs
+        )
+        # A path that was stopped has no fits to choose further down.
+        return _Searched(plan, ratio, alphas[: len(path)], path, errors[: len(path)])
 
     def _choose(self, found, grams, dtype):
         """Keep the errors and the best fit; return it."""
@@ -271,6 +281,19 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         keep_certificate(self, solution)
         self.n_iter_ = sum(each.n_iter for each in path)
         return solution
+
+
+class _Reported:
+    """Count the fits of several paths as one."""
+
+    def __init__(self, progress, n_paths):
+        self.progress, self.n_paths, self.n_done, self.n_ended = progress, n_paths, 0, 0
+
+    def __call__(self, info):
+        self.n_done += 1
+        self.n_ended += info.converged
+        ends = self.n_ended == self.n_paths
+        return self.progress(info._replace(n_iter=self.n_done, converged=ends))
 
 
 class _Searched(NamedTuple):

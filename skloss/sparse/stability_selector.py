@@ -208,8 +208,17 @@ class StabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
             else:
                 work, usable = self._estimator_work(X, y)
             plan = self._plan(int(np.count_nonzero(usable)))
-            noted, gaps = self._note(work, plan.count, {"X": X, "y": y})
-            self._keep(noted, gaps, plan)
+            blocks = self._blocks(work, plan.count)
+            with Progress(
+                self,
+                X,
+                y,
+                max_iter=len(blocks),
+                verbose=self.verbose,
+                task_name="block of halves",
+            ) as progress:
+                noted, gaps = self._note(work, plan.count, blocks, progress)
+                self._keep(noted, gaps, plan)
         return self
 
     def _lasso_work(self, X, y):
@@ -269,35 +278,29 @@ class StabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         drawn = [random.permutation(n_rows)[: 2 * m] for _ in range(self.n_pairs)]
         return np.sort(np.reshape(drawn, (-1, m)), axis=1).astype(np.intp), seeds
 
-    def _note(self, work, count, data):
-        """Note the features of all halves."""
+    def _blocks(self, work, count):
+        """Rows and seeds of the halves that go in step."""
         halves, seeds = self._draw(work.n_rows)
-        noted = np.zeros((len(halves), self.n_features_in_), dtype=bool)
-        gaps, step = [], work.halves_at_once(halves.shape[1], count)
+        step = work.halves_at_once(halves.shape[1], count)
         starts = range(0, len(halves), step)
+        return [(halves[i : i + step], seeds[i : i + step]) for i in starts]
+
+    def _note(self, work, count, blocks, progress):
+        """Note the features of all halves."""
         parallel = Parallel(
             n_jobs=self.n_jobs, return_as="generator", prefer=work.prefer
         )
-        parts = parallel(
-            delayed(work.note)(halves[i : i + step], seeds[i : i + step], count)
-            for i in starts
-        )
-        with Progress(
-            self,
-            **data,
-            max_iter=len(starts),
-            verbose=self.verbose,
-            attributes=lambda info: {},
-            task_name="block of halves",
-        ) as progress:
-            for number, (features, gap) in enumerate(parts):
-                for h, chosen in enumerate(features, start=starts[number]):
-                    noted[h, chosen] = True
-                gaps.append(gap)
-                done = number + 1
-                progress(
-                    _Noted(done, min(done * step, len(halves)), done == len(starts))
-                )
+        parts = parallel(delayed(work.note)(*block, count) for block in blocks)
+        noted, gaps = np.zeros((2 * self.n_pairs, self.n_features_in_), dtype=bool), []
+        n_halves = 0
+        for features, gap in parts:
+            for chosen in features:
+                noted[n_halves, chosen] = True
+                n_halves += 1
+            gaps.append(gap)
+            done = len(gaps)
+            if not progress.stopped:  # a part of the halves is not what was asked for
+                progress(_Noted(done, n_halves, done == len(blocks)))
         return noted, gaps
 
     def _keep(self, noted, gaps, plan):

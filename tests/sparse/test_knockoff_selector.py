@@ -11,6 +11,7 @@ from joblib import parallel_backend
 from scipy import linalg, sparse
 from scipy.optimize import minimize
 from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
 from sklearn.covariance import OAS, LedoitWolf
 from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
@@ -502,3 +503,15 @@ def test_lines_and_silence(strong, capsys):
         "[KnockoffSelector] draw 1/2",
         "[KnockoffSelector] draw 2/2",
     ]
+
+
+def test_callbacks_see_the_selection(strong):
+    def count(selector, X, y):
+        return float(selector.get_support().sum())
+
+    monitor = ScoringMonitor(scoring={"n_selected": count})
+    selector = KnockoffSelector(fdr=0.2, n_draws=3, random_state=0)
+    selector.set_callbacks(monitor).fit(*strong)
+    (row,) = monitor.get_logs().data  # nothing is selected before the last draw
+    assert row["task_name"] == "fit"
+    assert row["n_selected"] == selector.get_support().sum() > 0

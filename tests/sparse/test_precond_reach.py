@@ -35,7 +35,7 @@ def test_a_path_does_not_end_where_it_stands_still():
     X, y, signal = cancelling(1e-4)
     short = PreconditionedLassoCV(eps=1e-3, precondition=False).fit(X, y)
     assert error(short, X, signal) > 0.9
-    model = PreconditionedLassoCV(random_state=0).fit(X, y)
+    model = PreconditionedLassoCV(precondition=False).fit(X, y)
     assert error(model, X, signal) < 0.05
     mean = model.mse_path_.mean(axis=1)
     assert 0 < mean.argmin() < mean.size - 1
@@ -53,7 +53,7 @@ def test_never_far_behind_a_long_path(noise):
         other = SparseRegressorCV(alphas=170, eps=1e-5).fit(X, y)
         errors.append([error(fit, X, signal) for fit in (model, other)])
     ours, others = np.mean(errors, axis=0)
-    assert ours < 1.5 * others < 0.1
+    assert ours < 1.2 * others < 0.1
 
 
 @pytest.mark.parametrize("n", [40, 200])

@@ -45,7 +45,7 @@ class FixedBasisLasso:
         P = root * A[:, pivots]
         rest = root * A - P @ np.linalg.lstsq(P, root * A, rcond=None)[0]
         self.v = np.linalg.norm(rest, axis=0)
-        self.v[self.v < 1e-3] = 1.0
+        self.v[self.v < 1e-6] = 1.0
         self.pivots = pivots
 
     def fit(self, X, y, s):

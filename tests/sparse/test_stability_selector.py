@@ -11,6 +11,7 @@ from joblib import parallel_backend
 from scipy import sparse
 from scipy.optimize import linprog, minimize
 from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, lars_path
@@ -438,3 +439,15 @@ def test_lines_and_silence(data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert "halves 100" in lines[-1]
+
+
+def test_callbacks_see_the_selection(data):
+    def count(selector, X, y):
+        return float(selector.get_support().sum())
+
+    monitor = ScoringMonitor(scoring={"n_selected": count})
+    selector = StabilitySelector(random_state=0)
+    selector.set_callbacks(monitor).fit(*data)
+    (row,) = monitor.get_logs().data  # nothing is selected before the last half
+    assert row["task_name"] == "fit"
+    assert row["n_selected"] == selector.get_support().sum() > 0

@@ -17,6 +17,7 @@ MODELS = [
     BestSubsetRegressor(),
     BestSubsetRegressor(l2=0.1, method="exact"),
     BestSubsetRegressor(positive=True),
+    BestSubsetRegressor(l1_starts=True),
     BestSubsetRegressorCV(),
     BestSubsetRegressorCV(3, criterion="ebic", l2s=[0.0]),
 ]

@@ -63,19 +63,18 @@ def sample():
 
 
 @every_variant
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_parallel_searches_equal_serial_ones(sample, estimator, backend):
+def test_parallel_searches_equal_serial_ones(sample, estimator):
     pipeline = make_pipeline(StandardScaler(), clone(estimator))
     grid = {f"{pipeline.steps[-1][0]}__fit_intercept": [True, False]}
-    search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2, error_score="raise")
-    with parallel_backend(backend):
-        search.fit(*sample)
-    serial = clone(search).set_params(n_jobs=None).fit(*sample)
-    np.testing.assert_array_equal(
-        search.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
-    )
-    assert search.best_score_ > 0.6
-    assert search.best_params_[next(iter(grid))]  # y has a mean
+    serial = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(*sample)
+    assert serial.best_score_ > 0.6
+    assert serial.best_params_[next(iter(grid))]  # y has a mean
+    for backend in ("loky", "threading"):
+        with parallel_backend(backend):
+            search = clone(serial).set_params(n_jobs=2).fit(*sample)
+        np.testing.assert_array_equal(
+            search.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
+        )
 
 
 @every_variant
@@ -94,14 +93,14 @@ def test_pickles_clones_and_skops(sample, estimator, tmp_path):
 
 
 @every_variant
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
-def test_frames_give_feature_names(sample, estimator, frame):
+def test_frames_give_feature_names(sample, estimator):
     X, y = sample
-    data = frame({f"column {j}": X[:, j] for j in range(12)})
-    model = clone(estimator).fit(data, y)
-    assert model.feature_names_in_[-1] == "column 11"
     plain = clone(estimator).fit(X, y).predict(X)
-    np.testing.assert_allclose(model.predict(data), plain, rtol=1e-7)
+    for frame in (pd.DataFrame, pl.DataFrame):
+        data = frame({f"column {j}": X[:, j] for j in range(12)})
+        model = clone(estimator).fit(data, y)
+        assert model.feature_names_in_[-1] == "column 11"
+        np.testing.assert_allclose(model.predict(data), plain, rtol=1e-7)
 
 
 @every_variant
