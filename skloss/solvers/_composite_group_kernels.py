@@ -20,7 +20,7 @@ import numpy as np
 from skloss._jit import kernel
 from skloss.penalties._group_kernels import norm, scale, shrink, shrunk_norm
 
-__all__ = ["GroupColumns", "GroupStrengths", "descend", "subtract"]
+__all__ = ["GroupColumns", "GroupStrengths", "descend", "objective", "subtract"]
 
 _DEPTH = 4  # sweeps that are extrapolated
 _SCRATCH = 6  # vectors of k numbers
@@ -351,8 +351,22 @@ def _gap(columns, strengths, w, r, u, s):
 
 
 @kernel
-def _objective(columns, strengths, w, r):
-    """Objective at coefficients; infinite if one has the wrong sign."""
+def objective(columns, strengths, w, r):
+    """Objective at coefficients; infinite if one has the wrong sign.
+
+    Parameters
+    ----------
+    columns, strengths : GroupColumns, GroupStrengths
+        The columns and the penalty.
+    w : ndarray of shape (k,)
+        Coefficients.
+    r : ndarray of shape (m,)
+        Residuals, or the negative gradient without the ridge's part.
+
+    Returns
+    -------
+    float
+    """
     total = _loss(columns, strengths.ridge, w, r)
     for g in range(columns.starts.size - 1):
         size = norm(w, columns.starts[g], columns.starts[g + 1])
@@ -421,8 +435,8 @@ def _extrapolate(columns, strengths, history, c, state, k):
         for i in range(_DEPTH):
             total += c[i] * history[i + 1, j]
         new[j] = total
-    lowest = _objective(columns, strengths, state[:k], state[k:])
-    if _objective(columns, strengths, new[:k], new[k:]) < lowest:
+    lowest = objective(columns, strengths, state[:k], state[k:])
+    if objective(columns, strengths, new[:k], new[k:]) < lowest:
         for j in range(new.size):
             state[j] = new[j]
 

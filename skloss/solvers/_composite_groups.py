@@ -10,6 +10,7 @@ from skloss.solvers._composite_group_kernels import (
     GroupColumns,
     GroupStrengths,
     descend,
+    objective,
     subtract,
 )
 from skloss.solvers._composite_newton import newton
@@ -20,7 +21,9 @@ __all__ = ["GroupProblem", "WorkingGroups"]
 _LARGE = 256  # groups beyond it take single proximal steps
 _FEWEST_SWEEPS, _MOST_SWEEPS = 60, 1000  # before Newton's method
 _MOST_NEWTON = 8
-_ROUNDS = 10  # of sweeps and Newton's method
+_ROUNDS = 40  # of sweeps and Newton's method
+_PATIENCE = 5  # rounds without progress
+_NO_PROGRESS = 1e-15  # of the mean square of the target
 
 
 class WorkingGroups:
@@ -243,20 +246,40 @@ class GroupProblem:
         Returns
         -------
         ndarray of shape (k,)
+            A point that is not higher, but for rounding.
         """
         columns, blocks = self._columns(), penalty.blocks()
         l2 = np.ascontiguousarray(blocks.l2[self.working.which], dtype=np.float64)
         strengths = GroupStrengths(float(blocks.l1), l2, ridge, blocks.positive)
         k = w.size
+        start, state = w, self._state(columns, w)
+        first = lowest = objective(columns, strengths, state[:k], state[k:])
+        patience = _PATIENCE
         for _ in range(_ROUNDS):
-            state = np.concatenate([w, columns.target])
-            w, r = state[:k], state[k:]
-            subtract(columns.rows, 0, k, w, r)
-            n = _sweeps_before_newton(w, r)
+            n = _sweeps_before_newton(state[:k], state[k:])
             if descend(columns, strengths, state, tol, 0.1 * FREE_TOL, n):
                 break
-            w = self._newton(columns, penalty, ridge, w)
-        return w
+            state = self._state(columns, state[:k])  # without what rounding added
+            value = objective(columns, strengths, state[:k], state[k:])
+            new = self._newton(columns, penalty, ridge, state[:k])
+            there = self._state(columns, new)
+            reached = objective(columns, strengths, there[:k], there[k:])
+            if reached <= value:  # False for nan
+                value, state = reached, there
+            # The gap may still fall where the objective is down to rounding.
+            patience -= not value < lowest - _NO_PROGRESS * self.square
+            if patience == 0:
+                break
+            lowest = value
+        end = objective(columns, strengths, state[:k], state[k:])
+        return state[:k] if end <= first + _NO_PROGRESS * self.square else start
+
+    @staticmethod
+    def _state(columns, w):
+        """Coefficients, then the residuals, or the negative gradient."""
+        state = np.concatenate([w, columns.target])
+        subtract(columns.rows, 0, w.size, w, state[w.size :])
+        return state
 
     def _newton(self, columns, penalty, ridge, w):
         """Newton steps on the groups that are not zero."""

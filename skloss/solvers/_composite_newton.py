@@ -12,7 +12,7 @@ from skloss.solvers._active_set import _factor, _gradient
 
 __all__ = ["newton"]
 
-_HALVINGS = 24
+_CUTS = 24  # of a step that does not descend, to a quarter each
 _ROUNDING = 16 * np.finfo(np.float64).eps
 
 
@@ -80,9 +80,13 @@ def _step(Q, penalty, piece, w, q, square):
 
 
 def _lengths(end):
-    """Lengths of steps to try in turn, the whole first, none beyond the end."""
+    """Lengths to try: a whole step, or to the piece's end, then shorter ones.
+
+    Where more groups are active than there are rows, H is singular but for rounding,
+    and a step may be larger than the point by many powers of ten.
+    """
     most = min(end, 1.0)
-    return [t for t in (1.0, end) if t <= most] + [most * 0.25**i for i in range(1, _HALVINGS)]
+    return [most * 0.25**i for i in range(_CUTS)]
 
 
 def _on_piece(Q, piece, q):

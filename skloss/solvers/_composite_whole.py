@@ -17,6 +17,7 @@ __all__ = ["WholeProblem"]
 
 _MAX_PASSES = 200
 _PATIENCE = 8  # passes without progress after which rounding is to blame
+_LARGE = 500  # coefficients beyond which eigenvalues cost more than steps
 _FIRST_STEPS, _MOST_STEPS = 50, 1000  # accelerated steps per pass
 # Newton steps per pass. Clusters change one at a time in a Newton step, many at once
 # in a proximal gradient step.
@@ -74,6 +75,8 @@ class WholeProblem:
                 q = _gradient(self.Q, self.c, w)
                 gap = self.gap(penalty, w, q)
             n_steps = min(2 * n_steps, _MOST_STEPS)
+            if math.isnan(gap):
+                break
             patience = _PATIENCE if gap < 0.5 * best else patience - 1
             if gap < best:
                 best, result = gap, w.copy()
@@ -107,8 +110,10 @@ class WholeProblem:
             new = penalty.prox(at - q_at / self.steepest, 1.0 / self.steepest)
             q_new = _gradient(self.Q, self.c, new)
             step = new - at
+            if not (step.any() or (new - w).any()):
+                break
             length, curvature = step @ step, step @ (q_new - q_at)
-            if curvature > (1.0 + 1e-9) * self.steepest * length:
+            if math.inf > curvature > (1.0 + 1e-9) * self.steepest * length > 0.0:
                 self.steepest = 1.05 * curvature / length
                 continue
             move = new - w
@@ -123,13 +128,18 @@ class WholeProblem:
 
 
 def _largest_curvature(Q):
-    """Largest eigenvalue, by the power method; it may be a little too small."""
-    v = Q.diagonal() + np.abs(Q).sum(axis=0)
+    """Largest eigenvalue; by the power method, and maybe too small, for a large Q."""
+    unit = np.abs(Q).max(initial=0.0)
+    if not 0.0 < unit < math.inf:
+        return 0.0
+    if len(Q) <= _LARGE:
+        return unit * float(np.linalg.eigvalsh(Q / unit)[-1]) * (1.0 + 1e-12)
+    # A start made of Q itself may be in its null space.
+    v = np.random.default_rng(0).standard_normal(len(Q))
     value = 0.0
-    for _ in range(20):
-        length = math.sqrt(v @ v)
-        if not 0.0 < length < math.inf:
-            break
-        v = Q @ (v / length)
+    for _ in range(30):
+        v = Q @ (v / math.sqrt(v @ v)) / unit
         value = math.sqrt(v @ v)
-    return 1.02 * value
+        if not value > 0.0:
+            break
+    return unit * max(1.05 * value, 1.0)

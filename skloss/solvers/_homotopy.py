@@ -66,9 +66,9 @@ class Homotopy:
             return None
         x, k = x.copy(), x.size
         free = (strength == 0.0) & (Q.diagonal()[:k] > 0.0) & (not positive)
-        if not self._start(Q, (x != 0.0) | free):
+        if not self._start(Q, x, (x != 0.0) | free, free):
             x[:] = 0.0  # a longer way, from where nothing depends on anything
-            if not self._start(Q, free):
+            if not self._start(Q, x, free, free):
                 return self._fail()
         for _ in range(_ATTEMPTS):
             self.n_active, off = _follow(
@@ -95,16 +95,21 @@ class Homotopy:
         self.n_failures += 1
         self.n_active = 0
 
-    def _start(self, Q, wanted):
-        """Make the active set the wanted one; return whether that can be."""
+    def _start(self, Q, x, wanted, free):
+        """Make the active set the wanted one; return whether that can be.
+
+        Of free columns that depend on each other some stay out, at zero.
+        """
         n_wanted = np.count_nonzero(wanted)
         if n_wanted > _MOST_ACTIVE:
             return False
         self._reserve(wanted.size)
         n_kept = np.count_nonzero(wanted[self.active[: self.n_active]])
-        if 4 * (n_wanted - n_kept) > n_kept + 20:
-            return self._factor(Q, np.flatnonzero(wanted))
-        a = _reconcile(self.factor, self.active, self.n_active, Q, wanted)
+        is_new = 4 * (n_wanted - n_kept) > n_kept + 20
+        if is_new and self._factor(Q, np.flatnonzero(wanted)):
+            return True
+        args = self.factor, self.active, self.n_active, Q, x, wanted, free
+        a = _reconcile(*args)
         self.n_active = max(a, 0)
         return a >= 0
 
@@ -206,7 +211,7 @@ def _leave(L, active, a, position):
 
 
 @kernel
-def _reconcile(L, active, a, Q, wanted):
+def _reconcile(L, active, a, Q, x, wanted, free):
     """Make the active set the wanted one; return its size, -1 if it is singular."""
     present = np.zeros(wanted.size, np.bool_)
     for position in range(a - 1, -1, -1):
@@ -217,9 +222,12 @@ def _reconcile(L, active, a, Q, wanted):
             a -= 1
     for j in range(wanted.size):
         if wanted[j] and not present[j]:
-            if not _enter(L, active, a, Q, j):
+            if _enter(L, active, a, Q, j):
+                a += 1
+            elif free[j]:
+                x[j] = 0.0
+            else:
                 return -1
-            a += 1
     return a
 
 
@@ -288,6 +296,7 @@ def _follow(L, active, a, Q, c, x, strength, free, positive, slack):
                 _leave(L, active, a, position)
                 a -= 1
                 if not _enter(L, active, a, Q, new):
+                    x[new] = 0.0
                     return a, np.inf
             a += 1
         elif position >= 0:
@@ -325,6 +334,12 @@ def _make_way(L, active, Q, new, x, sign, free):
         z[i] = -sign[new] * Q[new, active[i]]
     _solve_lower(L, a, z)
     _solve_upper(L, a, z)
+    largest = 0.0
+    for i in range(a):
+        largest = max(largest, abs(z[i]))
+    for i in range(a):
+        if abs(z[i]) < 1e-8 * largest:
+            z[i] = 0.0  # it does not depend on this one
     length, position = _first_to_stop(active, z, x, sign, free, np.inf)
     if position >= 0:
         for i in range(a):

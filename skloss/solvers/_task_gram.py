@@ -70,7 +70,11 @@ class TaskGram:
         # What rounding leaves of the squares of columns that are constant.
         eps = np.finfo(np.float64).eps
         noise = (64 * eps * data.columns.center[new]) ** 2 + 64 * eps * shift[old:] ** 2
-        self.silence(new[inside.diagonal() <= noise])
+        silent = data.silent[self.task, self.kept]
+        silent[old:] |= inside.diagonal() <= noise
+        self.silence(
+            self.kept[silent]
+        )  # those of before as well: they have new products
 
     def _reserve(self, old):
         """Make room for the columns chosen; `old` of them are there already."""

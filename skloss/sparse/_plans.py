@@ -111,6 +111,10 @@ class _Separable(Plan):
         size = np.maximum(gradient, 0.0) if self.positive else np.abs(gradient)
         penalised = self.weight > 1e-299
         ratios = size[penalised] / self.weight[penalised]
+        largest = np.abs(data.linear[0]).max(initial=0.0)
+        if size[penalised].max(initial=0.0) <= 1e-13 * largest:
+            # Free features leave rounding alone: any strength above it does.
+            return 1e-6 * float(largest)
         return float(ratios.max(initial=0.0) / max(self.share, 1e-3))
 
     def solve(self, data, alphas, **options):

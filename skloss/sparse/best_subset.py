@@ -204,7 +204,8 @@ class BestSubsetRegressor(BaseBestSubset):
     Memory: a standardised copy of dense X in float64 (none where it would take more
     than 1 GB, or where X is sparse), and a vector of length n_features for each column
     that was ever in a support, 256 MB at most; all n_features squared for "exact"
-    and for `pair_swaps`, and, for "exact", again for each chosen column.
+    and for `pair_swaps`, and, for "exact", again for each chosen column. `l1_starts`
+    takes one or two more copies of X.
 
     Bounds of branch and bound: O. Gunluk and J. Linderoth, "Perspective
     reformulations of mixed integer nonlinear programs with indicator variables", 2010,

@@ -1,14 +1,18 @@
 """Paths and certificates as plain functions."""
 
+import warnings
+from numbers import Integral, Real
 from types import SimpleNamespace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_X_y
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skloss._parallel import one_blas_thread
 from skloss.sparse._fits import fold_grams
 from skloss.sparse._inputs import as_sample
-from skloss.sparse._plans import PENALTY_NAMES, plan_of
+from skloss.sparse._plans import PENALTY_CONSTRAINTS, plan_of
 from skloss.sparse._selection import alpha_grid, check_alphas
 
 __all__ = ["duality_gap", "sparse_path"]
@@ -20,6 +24,13 @@ _DEFAULTS = {
     "feature_weights": None,
     "n_nonzero_coefs": None,
     "positive": False,
+}
+_CONSTRAINTS = {
+    **PENALTY_CONSTRAINTS,
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "alphas": ["array-like", None],
+    "n_alphas": [Interval(Integral, 1, None, closed="left")],
+    "eps": [Interval(Real, 0, 1, closed="neither")],
 }
 
 
@@ -82,6 +93,11 @@ def sparse_path(
     TypeError
         If an option is none of those above.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If a fit did not reach its tolerance.
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
@@ -91,6 +107,16 @@ def sparse_path(
     >>> (coefs != 0).sum(axis=0).tolist()
     [0, 4, 5]
     """
+    _check(
+        "sparse_path",
+        options,
+        penalty=penalty,
+        alphas=alphas,
+        n_alphas=n_alphas,
+        eps=eps,
+        tol=tol,
+        max_iter=max_iter,
+    )
     estimator, sample = _read(X, y, sample_weight, penalty, options)
     with one_blas_thread():
         grams = fold_grams(sample, center=False)
@@ -99,6 +125,15 @@ def sparse_path(
             alphas = alpha_grid(plan.alpha_max(grams), n_alphas, eps)
         alphas = check_alphas(alphas)
         (path,) = plan.solve(grams, alphas, tol=tol, max_iter=max_iter)
+    n_late = sum(not solution.converged for solution in path)
+    if n_late:
+        warnings.warn(
+            f"sparse_path: {n_late} of {len(path)} fits did not reach tol={tol:g}; "
+            "their dual gaps tell how far they are. Raise max_iter, or tol, or scale "
+            "the columns of X alike.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     coefs = np.zeros((sample.X.shape[1], len(alphas)))
     for a, solution in enumerate(path):
         coefs[solution.support, a] = solution.values
@@ -158,13 +193,17 @@ def duality_gap(
     >>> bool(0 < gap < 1e-3 * y.var())
     True
     """
+    given = {"penalty": penalty, "alpha": alpha, "fit_intercept": fit_intercept}
+    _check("duality_gap", options, **given)
     estimator, sample = _read(X, y, sample_weight, penalty, options)
     coef = np.asarray(coef, dtype=np.float64)
-    if coef.shape != (sample.X.shape[1],) or not np.isfinite(coef).all():
+    if coef.shape != (sample.X.shape[1],):
         raise ValueError(
-            f"coef must be {sample.X.shape[1]} finite numbers, one for each feature; "
-            f"got shape {coef.shape}."
+            f"coef must be {sample.X.shape[1]} numbers, one for each feature; got "
+            f"shape {coef.shape}."
         )
+    if not np.isfinite(coef).all():
+        raise ValueError("coef must be finite; got nan or infinite numbers.")
     (alpha,) = check_alphas([alpha])
     with one_blas_thread():
         grams = fold_grams(sample, center=fit_intercept)
@@ -177,17 +216,20 @@ def duality_gap(
         return float(plan.evaluate(grams, alpha, support, coef[support]).dual_gap)
 
 
-def _read(X, y, sample_weight, penalty, options):
-    """Estimator that holds the options, and the data."""
+def _check(caller, options, **given):
+    """Refuse arguments that the estimators would refuse, by name."""
     unknown = sorted(set(options) - set(_DEFAULTS))
     if unknown:
         raise TypeError(
             f"Unknown option {unknown[0]!r}; allowed are {sorted(_DEFAULTS)}."
         )
-    if penalty not in PENALTY_NAMES:
-        raise ValueError(
-            f"Unknown penalty {penalty!r}; it may be one of {sorted(PENALTY_NAMES)}."
-        )
-    X, y = check_X_y(X, y, accept_sparse="csc", y_numeric=True)
+    given |= options
+    constraints = {name: _CONSTRAINTS[name] for name in given}
+    validate_parameter_constraints(constraints, given, caller_name=caller)
+
+
+def _read(X, y, sample_weight, penalty, options):
+    """Estimator that holds the options, and the data."""
+    X, y = check_X_y(X, y, accept_sparse="csc", y_numeric=True, ensure_min_samples=2)
     estimator = SimpleNamespace(penalty=penalty, **{**_DEFAULTS, **options})
     return estimator, as_sample(X, y, sample_weight)

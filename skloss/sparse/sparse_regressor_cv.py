@@ -112,6 +112,11 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
 
     Notes
     -----
+    With a convex penalty the choice is that of `GridSearchCV` on the same strengths and
+    folds. With "mcp" and "scad", which have several stationary points, each fit starts
+    from that of the strength before, and `SparseRegressor` from a path of its own: they
+    may differ.
+
     Beside X, memory is for one Gram matrix per fold of the features that were looked
     at, and residuals for some strengths of all folds.
 

@@ -16,6 +16,7 @@ from skloss.penalties import (
     SparseGroupLasso,
     benjamini_hochberg,
 )
+from skloss.solvers._composite_whole import WholeProblem
 from skloss.solvers._fold_grams import FoldGrams
 from skloss.solvers.composite import composite_path
 from skloss.solvers.path import Level, quadratic_path
@@ -375,3 +376,90 @@ def test_many_columns_join_the_working_set(rng):
         assert data.kept.size < p
         expected = conic_minimum(X, y, weight, levels[-1].penalty)
         assert path[-1].objective == pytest.approx(expected, rel=1e-6)
+
+
+def interpolating(seed):
+    """More active groups than rows, at a strength so small that all rows are met."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 30))
+    p = int(rng.integers(n, 120))
+    X = rng.standard_normal((n, p))
+    y = X[:, 0] + 0.3 * rng.standard_normal(n)
+    labels = np.arange(p) // int(rng.integers(2, 6))
+    return X, y, labels, 10.0 ** rng.uniform(-6, -3)
+
+
+# Directions of no curvature: of what looks like a descent, most is rounding.
+@pytest.mark.parametrize("seed", [27, 79, 89, 117, 157, 186, 317, 642])
+@pytest.mark.parametrize("kind", ["group", "sparse group", "positive"])
+def test_more_active_groups_than_rows(seed, kind):
+    X, y, labels, alpha = interpolating(seed)
+    penalty = {
+        "group": GroupLasso(alpha, labels),
+        "sparse group": SparseGroupLasso(alpha, labels, 0.5),
+        "positive": GroupLasso(alpha, labels, positive=True),
+    }[kind]
+    data = data_of(X, y)
+    [[solution]] = composite_path(data, [Level(penalty, 0.0)])
+    assert solution.converged
+    expected = conic_minimum(X, y, np.ones(len(y)), penalty)
+    assert -1e-9 <= solution.objective - expected <= 2e-6 * data.square[0]
+
+
+def complementary():
+    """Dummies of both answers to a question, as they are made from tables."""
+    answer = np.tile([0.0, 1.0], 20)
+    return np.column_stack([answer, 1.0 - answer]), 3.0 * answer
+
+
+def signs():
+    """Ones and minus ones, all of whose columns are also there with the other sign."""
+    X = np.random.default_rng(15).choice([-1.0, 1.0], (32, 6))
+    return np.hstack([X, -X]), 2.0 * X[:, 0] - X[:, 3]
+
+
+# The sums of the Gram matrices' rows are zero.
+@pytest.mark.parametrize("make", [complementary, signs])
+@pytest.mark.parametrize("kind", ["slope", "flat slope", "envelope", "group"])
+def test_columns_that_cancel(make, kind):
+    X, y = make()
+    y += np.random.default_rng(16).standard_normal(len(y))
+    p = X.shape[1]
+    penalty = {
+        "slope": Slope(0.01, benjamini_hochberg(p)),
+        "flat slope": Slope(0.01, np.ones(p)),
+        "envelope": SparseEnvelope(0.01, 1, range(p)),
+        "group": GroupLasso(0.01, np.arange(p) % (p // 2)),
+    }[kind]
+    [[solution]] = composite_path(data_of(X, y), [Level(penalty, 0.0)], tol=1e-9)
+    assert solution.converged and solution.support.size
+    expected = conic_minimum(X, y, np.ones(len(y)), penalty)
+    assert solution.objective == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("half", [1, 3, 300])
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e280])
+def test_steps_are_short_enough_and_not_zero(half, scale):
+    """Sums of rows are in the null space; the matrix of 300 pairs is a large one."""
+    X = np.random.default_rng(17).standard_normal((40, half))
+    Q = scale * np.kron([[1.0, -1.0], [-1.0, 1.0]], X.T @ X / 40)
+    largest = scale * 2.0 * (np.linalg.norm(X, 2) ** 2 / 40)
+    steepest = WholeProblem(Q, Q[0].copy(), 1.0).steepest
+    assert largest * (1 - 1e-12) <= steepest <= 1.06 * largest
+
+
+@every_penalty
+@pytest.mark.parametrize("scale", [1e-150, 1e-88, 1e140])
+def test_scale_of_the_columns(name, scale):
+    """Coefficients shrink as columns grow; nothing is lost below or above."""
+    X, y, _ = sample("iid", 18)
+    penalty = PENALTIES[name]
+    alpha = 0.1 * min(penalty.critical_alpha(data_of(X, y).linear[0]), 10.0)
+    power = scale**2 if "envelope" in name else scale
+    levels = [Level(penalty.with_alpha(alpha), 0.0)]
+    [[one]] = composite_path(data_of(X, y), levels, tol=1e-10)
+    levels = [Level(penalty.with_alpha(power * alpha), 0.0)]
+    [[two]] = composite_path(data_of(scale * X, y), levels, tol=1e-10)
+    assert two.converged
+    assert two.objective == pytest.approx(one.objective, rel=1e-8)
+    np.testing.assert_allclose(scale * dense(two), dense(one), atol=1e-4)

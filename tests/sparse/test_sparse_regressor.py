@@ -407,3 +407,18 @@ def test_unfinished_fits_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clone(model).set_params(max_iter=1000).fit(X, y)
+
+
+@pytest.mark.parametrize("penalty", ["group", "slope", "sparse_envelope", "l1"])
+def test_dummies_of_both_answers(penalty):
+    """Either column alone, or both with half of it, are the same model."""
+    answer = np.tile([0.0, 1.0], 20)
+    y = 3.0 * answer + np.random.default_rng(0).standard_normal(40)
+    X = np.column_stack([answer, 1.0 - answer])
+    own = {"group": {"groups": [0, 0]}, "sparse_envelope": {"n_nonzero_coefs": 1}}
+    model = SparseRegressor(penalty, 1e-5, tol=1e-9, **own.get(penalty, {}))
+    means = np.array([y[answer == a].mean() for a in (0, 1)])[answer.astype(int)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        predicted = model.fit(X, y).predict(X)
+    np.testing.assert_allclose(predicted, means, atol=1e-3)
