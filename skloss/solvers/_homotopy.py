@@ -4,6 +4,8 @@ Between two sets of strengths the solution is piecewise linear, with a new piece
 a coefficient reaches zero or a gradient its strength. The Cholesky factor of the
 active Gram matrix is updated there, so that a piece costs one product of the active
 rows. Any coefficients are the solution for some strengths: a path may start from any.
+See M. R. Osborne, B. Presnell, B. A. Turlach, "A new approach to variable selection in
+least squares problems", IMA Journal of Numerical Analysis 20(3), 2000.
 """
 
 import math

@@ -37,10 +37,12 @@ def quadratic_path(
 ):
     """Solve penalised least squares at every level, for all tasks of `data`.
 
-    Columns join a working set as they are needed; on their Gram matrices coordinate
-    descent and active-set Newton solve some levels ahead. One pass over X then gives
-    the gradients of all these solutions and tasks together, which certify them or say
-    which columns are missing.
+    Columns join a task's working set as they are needed. On their Gram matrix the
+    homotopy of the lasso, or coordinate descent with active-set Newton where there is
+    a ridge, a concave penalty or no end in sight, solves some levels ahead. One pass
+    over X then gives the gradients of all these solutions and tasks together, which
+    certify them or say which columns are missing. With many rows for each column no
+    pass is needed: all columns are in the Gram matrices.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ def quadratic_path(
 
     References
     ----------
+    M. R. Osborne, B. Presnell, B. A. Turlach, "A new approach to variable selection in
+    least squares problems", IMA Journal of Numerical Analysis 20(3), 2000 (homotopy).
     R. Tibshirani et al., "Strong rules for discarding predictors in lasso-type
     problems", JRSS B 74(2), 2012. J. Nutini, I. Laradji, M. Schmidt, "Let's Make Block
     Coordinate Descent Converge Faster", JMLR 23, 2022 (Newton on the active set).

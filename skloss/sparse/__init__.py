@@ -23,7 +23,7 @@ _HOMES = {
     "gaussian_knockoffs": "skloss.sparse.knockoffs",
     "random_support_condition": "skloss.sparse.support_condition",
     "sparse_path": "skloss.sparse.path",
-    "stability_bound": "skloss.sparse.stability_bound",
+    "stability_bound": "skloss.sparse.stability_theory",
 }
 
 __all__ = list(_HOMES)

@@ -29,8 +29,8 @@ from skloss.sparse._error_control import (
     votes_needed,
 )
 from skloss.sparse._inputs import as_sample
-from skloss.sparse.stability_bound import stability_bound
 from skloss.sparse.stability_selector import StabilitySelector
+from skloss.sparse.stability_theory import stability_bound
 
 
 @parametrize_with_checks(

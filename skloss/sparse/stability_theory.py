@@ -47,7 +47,7 @@ def stability_bound(
 
     Examples
     --------
-    >>> from skloss.sparse.stability_bound import stability_bound
+    >>> from skloss.sparse.stability_theory import stability_bound
     >>> for assumption in ("r_concave", "unimodal", "none"):
     ...     print(f"{stability_bound(1000, 50, assumption=assumption):.3f}")
     0.170
