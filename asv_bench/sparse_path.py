@@ -75,7 +75,7 @@ class Path:
     def track_ratio_to_sklearn(self, design):
         X, y, alphas = self.data
         options = {"alphas": alphas, "max_iter": 10**6}
-        return self.against(lambda tol: lasso_path(X, y, tol=tol, **options)[1], 1)
+        return self.against(lambda tol: lasso_path(X, y, tol=tol, **options)[1], 3)
 
     def track_ratio_to_celer(self, design):
         X, y, alphas = self.data
