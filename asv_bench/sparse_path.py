@@ -150,3 +150,22 @@ class Memory:
     def track_cv(self):
         model = SparseRegressorCV(eps=1e-2)
         return Ratio(peak_bytes(lambda: model.fit(self.X, self.y)), self.X.nbytes)
+
+
+class TallCrossValidation:
+    """The same with far more rows than columns, at the same tolerance."""
+
+    params = (10, 100)
+    param_names = ("n_columns",)
+    unit = "ours/peer"
+
+    def setup(self, n_columns):
+        rng = np.random.default_rng(0)
+        self.X = np.asfortranarray(rng.normal(size=(20_000, n_columns)))
+        self.y = self.X[:, :5].sum(axis=1) + rng.normal(size=20_000)
+
+    def track_ratio_to_lasso_cv(self, n_columns):
+        model, peer = SparseRegressorCV(), LassoCV(tol=GAP, max_iter=10**5)
+        return ratio(
+            lambda: model.fit(self.X, self.y), lambda: peer.fit(self.X, self.y), 5
+        )

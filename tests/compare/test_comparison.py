@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import make_regression
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
@@ -239,6 +240,13 @@ def test_named_built_in_models_stay_when_baselines_are_given(numbers):
 def test_only_built_in_models_is_not_called_a_gap_of_ours(numbers):
     result = compare(*numbers, estimators="GaussianNB", **QUICK)
     assert result.answer.endswith("Only built-in models were asked for.")
+
+
+def test_regression_points_to_the_sparse_task():
+    X, y = make_regression(60, 4, noise=1.0, random_state=0)
+    result = compare(X, y, estimators="Ridge", task="regression", **QUICK)
+    assert "the regressors of skloss, which choose few features" in result.answer
+    assert result.answer.endswith('compete in task="sparse".')
 
 
 @pytest.mark.parametrize("container", ["dict", "lazy", "frame", "polars"])
