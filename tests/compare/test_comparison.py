@@ -244,7 +244,7 @@ def test_only_built_in_models_is_not_called_a_gap_of_ours(numbers):
 
 def test_regression_points_to_the_sparse_task():
     X, y = make_regression(60, 4, noise=1.0, random_state=0)
-    result = compare(X, y, estimators="Ridge", task="regression", **QUICK)
+    result = compare(X, y, **QUICK | {"baselines": "Ridge", "task": "regression"})
     assert "the regressors of skloss, which choose few features" in result.answer
     assert result.answer.endswith('compete in task="sparse".')
 
