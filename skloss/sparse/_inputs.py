@@ -13,10 +13,17 @@ from skloss._validation import check_weights, weight_unit, working_dtype
 __all__ = [
     "Sample",
     "as_sample",
+    "check_count",
     "check_count_of_columns",
     "check_factors",
     "read_sample",
+    "read_weights",
+    "refuse_scale",
 ]
+
+
+_LARGEST = 1e145  # products of squares with larger numbers are not finite
+_LEAST = 1e-152  # squares of smaller numbers pass for zero
 
 
 class Sample(NamedTuple):
@@ -65,8 +72,8 @@ def read_sample(estimator, X, y, sample_weight):
     Raises
     ------
     ValueError
-        If X or y holds nan, infinity or numbers whose squares overflow, a weight is
-        negative, all are zero, or there is a single row.
+        If X or y holds nan or infinity, its largest numbers have squares that overflow
+        or underflow, a weight is negative, all are zero, or there is a single row.
     """
     X, y = validate_data(
         estimator, X, y, accept_sparse="csc", y_numeric=True, ensure_min_samples=2
@@ -91,38 +98,98 @@ def as_sample(X, y, sample_weight):
     Sample
     """
     dtype = working_dtype(X)
-    with np.errstate(over="ignore"):  # it is looked for
-        X = check_array(
-            X,
-            accept_sparse="csc",
-            dtype=dtype,
-            ensure_all_finite=X.dtype.itemsize > dtype.itemsize,
-            input_name="X",
-        )
+    if X.dtype != dtype:
+        with np.errstate(over="ignore"):  # it is looked for
+            X = check_array(
+                X,
+                accept_sparse="csc",
+                dtype=dtype,
+                ensure_all_finite=X.dtype.itemsize > dtype.itemsize,
+                input_name="X",
+            )
     y = np.asarray(y, dtype=np.float64)
-    given = check_weights(sample_weight, X.shape[0])
-    unit = weight_unit(given)
-    weight = given / unit
-    total = weight.sum()
-    _refuse_overflow("X", X.data if sparse.issparse(X) else X)
-    _refuse_overflow("y", y)
+    weight, total, given = read_weights(sample_weight, X.shape[0])
+    refuse_scale("X", X)
+    refuse_scale("y", y)
     if sparse.issparse(X):
         X = sparse.csc_array(X)
         X.sum_duplicates()
     return Sample(
         X,
         y,
-        weight / total,
-        float(total * unit),
+        weight,
+        total,
         None if sample_weight is None else given,
     )
 
 
-def _refuse_overflow(name, values):
+def read_weights(sample_weight, n_samples):
+    """Read sample weights; rows without weight are as good as absent.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        As given.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,)
+        Weights, summing to 1.
+    total : float
+        What they summed to.
+    given : ndarray of shape (n_samples,)
+        As they came.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or fewer than two are positive.
+    """
+    given = check_weights(sample_weight, n_samples)
+    if np.count_nonzero(given) < 2:
+        raise ValueError(
+            "sample_weight is positive for a single sample while a minimum of 2 is "
+            "required."
+        )
+    unit = weight_unit(given)
+    weight = given / unit
+    total = weight.sum()
+    return weight / total, float(total * unit), given
+
+
+def refuse_scale(name, values):
+    """Refuse values of which no square, or not every one, is a number.
+
+    Parameters
+    ----------
+    name : str
+        What they are called.
+    values : ndarray or sparse array
+        Finite numbers.
+
+    Raises
+    ------
+    ValueError
+        If the largest has a square that overflows or underflows.
+    """
+    values = values.data if sparse.issparse(values) else values
+    if values.dtype == np.float64 and values.flags.forc:
+        flat = values.ravel(order="K")
+        with np.errstate(over="ignore"):
+            square = np.dot(flat, flat)
+        if flat.size * _LEAST**2 <= square <= _LARGEST**2:  # one pass, not two
+            return
     largest = max(-float(values.min(initial=0)), float(values.max(initial=0)))
-    if largest > 1e145:  # products of squares with such numbers are not finite
+    if largest > _LARGEST:
         raise ValueError(
             f"The values in {name} are too large: their squares overflow. Divide "
+            f"{name} by a constant."
+        )
+    if 0.0 < largest < _LEAST:
+        raise ValueError(
+            f"The values in {name} are too small: their squares underflow. Multiply "
             f"{name} by a constant."
         )
 
@@ -145,7 +212,12 @@ def check_factors(name, given, n_features):
     """
     if given is None:
         return np.ones(n_features)
-    factors = check_array(given, ensure_2d=False, dtype=np.float64, input_name=name)
+    try:
+        factors = check_array(given, ensure_2d=False, dtype=np.float64, input_name=name)
+    except ValueError as error:
+        if name in str(error):
+            raise
+        raise ValueError(f"{name} must be numbers: {error}") from error
     if factors.shape != (n_features,):
         raise ValueError(
             f"{name} must have one number for each of the {n_features} features; got "
@@ -164,10 +236,19 @@ def check_count_of_columns(name, given, n_samples, n_features):
     int
     """
     most = min(n_samples - 1, n_features)
+    return check_count(name, given, most, "the smaller of n_samples - 1 and n_features")
+
+
+def check_count(name, given, most, which):
+    """Refuse what is not an integer from 1 to `most`, and say `which` number that is.
+
+    Returns
+    -------
+    int
+    """
     whole = isinstance(given, Integral) and not isinstance(given, bool)
     if not whole or not 1 <= given <= most:
         raise ValueError(
-            f"{name} must be an integer from 1 to {most}, the smaller of n_samples - 1 "
-            f"and n_features; got {given!r}."
+            f"{name} must be an integer from 1 to {most}, {which}; got {given!r}."
         )
     return int(given)

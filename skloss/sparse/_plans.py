@@ -25,7 +25,7 @@ from skloss.solvers.path import (
     polish,
     quadratic_path,
 )
-from skloss.sparse._inputs import check_count_of_columns, check_factors
+from skloss.sparse._inputs import check_count, check_factors
 
 __all__ = ["PENALTY_CONSTRAINTS", "PENALTY_NAMES", "Plan", "plan_of"]
 
@@ -136,6 +136,7 @@ class _Vector(Plan):
         self.shape = shape  # at strength 1
 
     def alpha_max(self, data):
+        _refuse_scales(self.penalty, data)
         largest = float(self.shape.critical_alpha(data.linear[0]))
         if np.isfinite(largest):
             return largest
@@ -160,10 +161,12 @@ class _Vector(Plan):
         return float(0.5 * curvature / (_PRACTICALLY_NULL * self.shape.value(d)))
 
     def solve(self, data, alphas, start=(), **options):
+        _refuse_scales(self.penalty, data)
         levels = [Level(self.shape.with_alpha(alpha), alpha) for alpha in alphas]
         return composite_path(data, levels, **options)
 
     def evaluate(self, data, alpha, support, values):
+        _refuse_scales(self.penalty, data)
         penalty, w = self.shape.with_alpha(alpha), np.zeros(data.size)
         w[support] = values
         residuals = data.residuals([0], [support], [values])
@@ -182,15 +185,34 @@ class _Vector(Plan):
         )
 
 
-def plan_of(estimator, n_samples, n_features, *, l1_ratio=None):
+def _refuse_scales(penalty, data):
+    """Refuse data whose coefficients or gradients have squares out of range."""
+    steepest = float(np.abs(data.linear[0]).max(initial=0.0))
+    if penalty == "slope" or steepest == 0.0:
+        return
+    coef = float(data.square[0]) / steepest  # no less than y is beside X
+    if coef > 1e150:
+        raise ValueError(
+            f"y is too large beside X for penalty={penalty!r}: the squares of "
+            "coefficients overflow. Divide y by a constant, or multiply X by one."
+        )
+    if penalty == "sparse_envelope" and not 1e-152 < steepest < 1e150:
+        size = "small" if steepest < 1.0 else "large"
+        raise ValueError(
+            f"The products of X and y are too {size} for penalty={penalty!r}: the "
+            "squares of gradients are out of range. Multiply or divide y by a constant."
+        )
+
+
+def plan_of(estimator, n_features, *, l1_ratio=None):
     """Read what an estimator is to fit.
 
     Parameters
     ----------
     estimator : estimator
         With the parameters of `PENALTY_CONSTRAINTS` that say what is penalised.
-    n_samples, n_features : int
-        Shape of the design.
+    n_features : int
+        Number of columns of the design.
     l1_ratio : float, default=None
         In place of the estimator's.
 
@@ -224,9 +246,8 @@ def plan_of(estimator, n_samples, n_features, *, l1_ratio=None):
     if name == "sparse_group":
         return _Vector(name, SparseGroupLasso(1.0, groups, ratio, positive=positive))
     most = len(np.unique(groups))
-    count = check_count_of_columns(
-        "n_nonzero_coefs", estimator.n_nonzero_coefs, max(n_samples, most + 1), most
-    )
+    which = "the number of features" if estimator.groups is None else "that of groups"
+    count = check_count("n_nonzero_coefs", estimator.n_nonzero_coefs, most, which)
     return _Vector(name, SparseEnvelope(1.0, count, groups))
 
 
@@ -248,11 +269,23 @@ def _refuse_mismatch(estimator):
         )
     if estimator.positive and name in ("sparse_envelope", "slope"):
         raise ValueError(f"positive=True does not go with penalty={name!r}.")
-    if estimator.feature_weights is not None and name not in SEPARABLE:
-        raise ValueError(
-            f"feature_weights do not go with penalty={name!r}; they may be given with "
-            f"{', '.join(SEPARABLE)}."
-        )
+    _refuse_idle(
+        estimator,
+        feature_weights=SEPARABLE,
+        groups=(*GROUPED, "sparse_envelope"),
+        n_nonzero_coefs=("sparse_envelope",),
+    )
+
+
+def _refuse_idle(estimator, **uses):
+    """Refuse parameters that the penalty would not look at."""
+    for parameter, penalties in uses.items():
+        given = getattr(estimator, parameter) is not None
+        if given and estimator.penalty not in penalties:
+            raise ValueError(
+                f"{parameter} do not go with penalty={estimator.penalty!r}; they may "
+                f"be given with {', '.join(penalties)}."
+            )
 
 
 def _groups(given, n_features):

@@ -121,10 +121,16 @@ class BasePreconditioned(CallbackSupportMixin, SparseLinear, BaseEstimator):
 
         return report
 
-    def _check_count(self, sample):
+    def _check_subset(self, sample):
         given = self.n_nonzero_coefs
+        if given is None and self.l2 > 0:
+            raise ValueError(
+                f"l2={self.l2} needs n_nonzero_coefs: it is the ridge penalty of the "
+                "subset that this asks for; got n_nonzero_coefs=None."
+            )
         if given is not None and not isinstance(given, str):
-            check_count_of_columns("n_nonzero_coefs", given, *sample.X.shape)
+            n_rows = np.count_nonzero(sample.weight)
+            check_count_of_columns("n_nonzero_coefs", given, n_rows, sample.X.shape[1])
 
     def _keep_subset(self, sample, target, phase, size):
         """Replace the coefficients by those of the best subset found from them."""

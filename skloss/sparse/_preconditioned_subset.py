@@ -72,12 +72,11 @@ def best_subsets(X, y, weight, order, most, *, center, l2):
     design = SubsetDesign(X, y, weight, center=center, l2=l2)
     search = SubsetSearch(design, most)
     if design.is_constant:
-        return Subsets(design, search.supports[1:])
+        return Subsets(design, search.supports)
     search.sweep()
     better = False
     for size in range(1, most + 1):
         better |= search.offer(order[:size], size)
     if better:
         search.sweep()
-    supports = [design.lowest_equals(support) for support in search.supports[1:]]
-    return Subsets(design, supports)
+    return Subsets(design, search.polished())

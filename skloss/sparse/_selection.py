@@ -1,5 +1,7 @@
 """Choosing a strength by its errors on held-out folds."""
 
+from numbers import Integral
+
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.model_selection import check_cv
@@ -9,8 +11,9 @@ from skloss.sparse._fits import fold_grams
 
 __all__ = [
     "alpha_grid",
+    "alphas_of",
     "best_position",
-    "check_alphas",
+    "check_strengths",
     "solve_folds",
     "splits_of",
 ]
@@ -25,27 +28,62 @@ def alpha_grid(alpha_max, n_alphas, eps):
     return np.geomspace(alpha_max, alpha_max * eps, n_alphas)
 
 
-def check_alphas(alphas):
-    """Read strengths that a user gave; return them falling.
+def alphas_of(given, alpha_max, eps, *, zero=True):
+    """Read the strengths of a path; return them falling.
 
     Parameters
     ----------
-    alphas : array-like of shape (A,)
-        Numbers of at least 0.
+    given : int or array-like of shape (A,)
+        Strengths, or how many of `alpha_grid`.
+    alpha_max : callable
+        Returns the largest strength of a grid.
+    eps : float
+        Smallest strength of a grid beside the largest.
+    zero : bool, default=True
+        Whether a strength may be 0.
 
     Returns
     -------
     ndarray of shape (A,)
     """
-    given = np.asarray(alphas, dtype=np.float64)
-    if given.ndim != 1 or not given.size or not np.isfinite(given).all():
+    if isinstance(given, Integral):
+        return alpha_grid(alpha_max(), int(given), eps)
+    return np.sort(check_strengths("alphas", given, zero=zero))[::-1].copy()
+
+
+def check_strengths(name, given, *, zero=True):
+    """Read a list of strengths that a user gave.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    given : array-like of shape (A,)
+        Finite numbers of at least 0.
+    zero : bool, default=True
+        Whether 0 itself is allowed.
+
+    Returns
+    -------
+    ndarray of shape (A,)
+    """
+    try:
+        numbers = [] if np.iscomplexobj(given) else given
+        strengths = np.array(numbers, dtype=np.float64)
+    except (TypeError, ValueError):
+        strengths = np.empty(0)
+    if strengths.ndim != 1 or not strengths.size:
         raise ValueError(
-            "alphas must be a number of strengths, or a list of finite ones; got "
-            f"{alphas!r}."
+            f"{name} must be a list of numbers, at least one; got {given!r}."
         )
-    if given.min() < 0:
-        raise ValueError(f"alphas must not be negative; got {given.min()}.")
-    return np.sort(given)[::-1].copy()
+    allowed = np.isfinite(strengths) & (strengths >= 0)
+    allowed &= zero | (strengths > 0)
+    if not allowed.all():
+        least = "of at least 0" if zero else "above 0"
+        raise ValueError(
+            f"{name} must be finite numbers {least}; got {strengths[~allowed][0]}."
+        )
+    return strengths
 
 
 def splits_of(cv, sample, groups=None):
@@ -71,6 +109,8 @@ def splits_of(cv, sample, groups=None):
         splits = [(rows[train], rows[test]) for train, test in splits]
     except IndexError as error:
         raise ValueError(f"cv names rows that there are not: {error}.") from None
+    except ValueError as error:
+        raise ValueError(f"cv={cv!r} does not go with the data: {error}") from error
     weight = sample.weight
     splits = [(train, test) for train, test in splits if weight[test].any()]
     if not splits:

@@ -3,20 +3,17 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 from scipy.optimize import nnls
 
-from skloss.solvers._columns import columns_of
+from skloss.sparse._subset_columns import CONSTANT, standardised
 from skloss.sparse._subset_kernels import Grams
 
 __all__ = ["Layout", "SubsetDesign", "SubsetFit"]
 
-_COPIED = 1 << 27  # numbers up to which dense data are copied: 1 GB
-
 _CACHE = 1 << 25  # numbers that the cached Gram columns may take: 256 MB
 _BLOCK = 128  # Gram columns computed at a time
 _ROOM = 64  # Gram columns for which there is room at the start
-_CONSTANT = 8 * np.finfo(np.float64).eps  # spread of a column beside its mean
 
 
 class Layout(NamedTuple):
@@ -75,6 +72,9 @@ class SubsetFit:
         Data.
     support : ndarray of intp
         Columns.
+    Z, y : ndarray of shape (m, k) and (m,)
+        Its standardised columns and the target, or what an orthogonal matrix makes of
+        them.
 
     Attributes
     ----------
@@ -88,11 +88,10 @@ class SubsetFit:
         Half of it, and the ridge penalty.
     """
 
-    def __init__(self, design, support):
-        self.support = np.sort(np.asarray(support, dtype=np.intp))
-        Z = design.columns.at(self.support)
-        u = design.solve(Z)
-        residual = design.y - Z @ u
+    def __init__(self, design, support, Z, y):
+        self.support = support
+        u = design.solve(Z, y)
+        residual = y - Z @ u
         self.rss = float(residual @ residual) * design.y_square
         penalty = design.l2 * float(u @ u) * design.y_square
         self.objective = 0.5 * (self.rss + penalty)
@@ -108,73 +107,12 @@ def _freedom(Z, l2):
     return float((squares / (squares + l2)).sum())
 
 
-class _CopiedColumns:
-    """Standardised copy of a dense design, times the square roots of the weights."""
-
-    def __init__(self, X, weight, center):
-        self.X, self.mean = X, np.zeros(X.shape[1])
-        Z = X.astype(np.float64, order="C")
-        if center:
-            self.mean += _subtract_mean(Z, weight)
-            self.mean += _subtract_mean(Z, weight)  # what rounding has left
-        # Equal weights, which are the rule, save a pass over the data.
-        root = np.sqrt(weight) if np.ptp(weight) else np.sqrt(weight[:1])
-        if len(root) > 1:
-            Z *= root[:, None]
-        square = np.einsum("ij,ij->j", Z, Z)
-        self.scale = np.sqrt(square) if len(root) > 1 else np.sqrt(square) * root
-        self.shrink = _shrink(self.scale, self.mean)
-        Z *= self.shrink if len(root) > 1 else self.shrink * root
-        self.Z = Z
-
-    def at(self, support):
-        return self.Z[:, support]
-
-    def back_product(self, r, out=None):
-        return np.dot(self.Z.T, r, out=out)
-
-
-def _subtract_mean(Z, weight):
-    """Subtract the weighted means in place; return them."""
-    shift = weight @ Z
-    if shift.any():
-        Z -= shift
-    return shift
-
-
-class _CentredColumns:
-    """The same for sparse or large designs, of which there is no copy."""
-
-    def __init__(self, X, weight, center):
-        self.columns = columns_of(X, weight, center)
-        self.X, self.mean = X, self.columns.center
-        self.root = np.sqrt(weight)[:, None]
-        self.scale = np.sqrt(self.columns.squares())
-        self.shrink = _shrink(self.scale, self.mean)
-
-    def at(self, support):
-        return (
-            self.columns.scores_at(support, np.diag(self.shrink[support])) * self.root
-        )
-
-    def back_product(self, r, out=None):
-        root = self.root if r.ndim == 2 else self.root[:, 0]
-        product = self.columns.back_product(root * r)
-        return np.multiply(product.T, self.shrink, out=out).T
-
-
-def _shrink(scale, mean):
-    """One over the scale; 0 for columns that are constant up to rounding."""
-    usable = scale > _CONSTANT * np.abs(mean)
-    return np.divide(1.0, scale, out=np.zeros_like(scale), where=usable)
-
-
 class _GramCache:
     """Columns of a Gram matrix, computed when they are first asked for.
 
     Parameters
     ----------
-    columns : _CopiedColumns or _CentredColumns
+    columns : object
         Standardised columns.
     n_columns : int
         Their number.
@@ -185,10 +123,9 @@ class _GramCache:
         self.most = _CACHE // n_columns
         self.slot = np.full(n_columns, -1, dtype=np.intp)
         self.count = np.zeros(1, dtype=np.intp)
-        Z = getattr(columns, "Z", np.empty((0, n_columns)))
         room = min(_ROOM, self.most, n_columns)
         rows = np.empty((room, n_columns))
-        self.grams = Grams(rows, self.slot, self.count, Z)
+        self.grams = Grams(rows, self.slot, self.count, *columns.table)
 
     def require(self, wanted):
         new = wanted[self.slot[wanted] < 0]
@@ -226,6 +163,16 @@ class _GramCache:
         self.count[0] = stop
 
 
+def _triangle(Z, y):
+    """Triangular factor of columns and a target."""
+    k = Z.shape[1]
+    A = np.empty((len(Z), k + 1), order="F")
+    A[:, :k], A[:, k] = Z, y
+    R = linalg.lapack.dgeqrf(A, overwrite_a=True)[0][: k + 1]
+    R[np.tri(*R.shape, -1, dtype=bool)] = 0.0
+    return R
+
+
 class SubsetDesign:
     """Weighted, centred columns scaled to mean square 1; so is the target.
 
@@ -253,9 +200,7 @@ class SubsetDesign:
             X, y, weight = X[kept], y[kept], weight[kept]
         self.l2, self.positive = l2, positive
         self.diagonal = 1.0 + l2
-        copied = not sparse.issparse(X) and X.size <= _COPIED
-        kind = _CopiedColumns if copied else _CentredColumns
-        self.columns = kind(X, weight, center)
+        self.columns = standardised(X, weight, center)
         self.n_rows, self.n_columns = X.shape
         self.center, self.scale = self.columns.mean, self.columns.scale
         self.usable = self.columns.shrink > 0
@@ -264,7 +209,7 @@ class SubsetDesign:
             self.y_center += float(weight @ (y - self.y_center))
         y = y - self.y_center
         self.y_square = float(weight @ y**2)
-        self.is_constant = np.sqrt(self.y_square) <= _CONSTANT * abs(self.y_center)
+        self.is_constant = np.sqrt(self.y_square) <= CONSTANT * abs(self.y_center)
         unit = 1.0 if self.is_constant else np.sqrt(self.y_square)
         self.y = np.sqrt(weight) * (y / unit)
         self.q = self.columns.back_product(self.y)
@@ -283,30 +228,28 @@ class SubsetDesign:
         other.l2, other.diagonal = l2, 1.0 + l2
         return other
 
-    def solve(self, Z):
-        """Coefficients of standardised columns, by QR."""
+    def solve(self, Z, y):
+        """Coefficients of columns for a target, by QR."""
         k = Z.shape[1]
         if not k or self.is_constant:
             return np.zeros(k)
-        Z, y = self._with_ridge(Z)
+        Z, y = self._with_ridge(Z, y)
         if self.positive:
             return nnls(Z, y)[0]
-        A = np.empty((len(Z), k + 1), order="F")
-        A[:, :k], A[:, k] = Z, y
-        R = linalg.lapack.dgeqrf(A, overwrite_a=True)[0][:k]
+        R = _triangle(Z, y)[:k]
         pivots = np.abs(R.diagonal())
         if len(pivots) == k and pivots.min() > 1e-10 * pivots.max():
             return linalg.lapack.dtrtrs(R[:, :k], R[:, k])[0]
         # Columns of a group may depend on each other.
         return linalg.lstsq(Z, y, lapack_driver="gelsy", check_finite=False)[0]
 
-    def _with_ridge(self, Z):
+    def _with_ridge(self, Z, y):
         """Return columns and target with rows that stand for the ridge."""
         if not self.l2:
-            return Z, self.y
+            return Z, y
         k = Z.shape[1]
         ridge = np.sqrt(self.l2) * np.eye(k)
-        return np.concatenate([Z, ridge]), np.concatenate([self.y, np.zeros(k)])
+        return np.concatenate([Z, ridge]), np.concatenate([y, np.zeros(k)])
 
     def fit(self, support):
         """Fit a support.
@@ -315,7 +258,54 @@ class SubsetDesign:
         -------
         SubsetFit
         """
-        return SubsetFit(self, support)
+        support = np.sort(np.asarray(support, dtype=np.intp))
+        return SubsetFit(self, support, self.columns.at(support), self.y)
+
+    def fits(self, supports):
+        """Fit supports, from one decomposition of all of their columns.
+
+        Returns
+        -------
+        list of SubsetFit
+        """
+        columns, reduced = self._reduced(supports)
+        if reduced is None:
+            return [self.fit(support) for support in supports]
+        Z, y = reduced[:, :-1], reduced[:, -1]
+        places = [np.searchsorted(columns, np.sort(support)) for support in supports]
+        return [SubsetFit(self, columns[at], Z[:, at], y) for at in places]
+
+    def mean_squares_left(self, supports):
+        """Mean squared residuals of supports of independent columns, without ridge.
+
+        Returns
+        -------
+        ndarray of shape (n_supports,)
+        """
+        if not supports:
+            return np.zeros(0)
+        columns, reduced = self._reduced(supports)
+        if reduced is None or self.l2 or self.positive or self.is_constant:
+            return np.array([fit.rss for fit in self.fits(supports)])
+        sizes = [len(support) for support in supports]
+        stack = np.zeros((len(supports), len(reduced), max(sizes) + 1))
+        stack[:, :, -1] = reduced[:, -1]
+        for A, support in zip(stack, supports):
+            A[:, : len(support)] = reduced[:, np.searchsorted(columns, support)]
+        # The rows beside columns of zeros hold parts of the residual, too.
+        parts = np.linalg.qr(stack, mode="r")[:, :, -1] ** 2
+        left = parts[:, ::-1].cumsum(axis=1)[:, ::-1]
+        return left[np.arange(len(sizes)), sizes] * self.y_square
+
+    def _reduced(self, supports):
+        """Columns of supports, and the triangle of them and of the target.
+
+        It is None if it would not be smaller than the data.
+        """
+        columns = np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *supports]))
+        if len(columns) >= self.n_rows:
+            return columns, None
+        return columns, _triangle(self.columns.at(columns), self.y)
 
     def require(self, wanted):
         """Put Gram columns into the cache; if it is full, all others leave."""
@@ -333,28 +323,56 @@ class SubsetDesign:
         np.fill_diagonal(gram, np.where(self.usable, 1.0, 0.0))
         return gram
 
+    def losses(self, order):
+        """Losses of the first columns of an order, cached: of one, of two, and so on.
+
+        Parameters
+        ----------
+        order : ndarray of shape (k,), intp
+            Columns.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+            Shorter if columns depend on those before them.
+        """
+        if not len(order):
+            return np.zeros(0)
+        gram = self.grams.rows[self.grams.slot[order]][:, order]
+        gram[np.diag_indices_from(gram)] = self.diagonal
+        root, info = linalg.lapack.dpotrf(gram, lower=True)
+        held = len(order) if not info else info - 1
+        root, q = root[:held, :held], self.q[order[:held]]
+        return 1.0 - np.cumsum(linalg.lapack.dtrtrs(root, q, lower=True)[0] ** 2)
+
     def lowest_equals(self, support):
         """Replace columns by the first columns equal to them.
 
         Parameters
         ----------
         support : ndarray of intp
-            Columns, cached.
+            Columns.
 
         Returns
         -------
         ndarray of intp
         """
         chosen = support.copy()
-        close = self.grams.rows[self.grams.slot[chosen]] > 1.0 - 1e-12
-        if np.count_nonzero(close) == len(chosen):  # each to itself
+        if not self.have_equals(chosen):
             return chosen
+        close = self.grams.rows[self.grams.slot[chosen]] > 1.0 - 1e-12
         for at, j in enumerate(chosen):
             for i in np.flatnonzero(close[at, :j]):
                 if i not in chosen and self._equal(i, j):
                     chosen[at] = i
                     break
         return chosen
+
+    def have_equals(self, columns):
+        """Whether other columns may be equal to some."""
+        self.require(columns)
+        close = self.grams.rows[self.grams.slot[columns]] > 1.0 - 1e-12
+        return np.count_nonzero(close) > len(columns)  # each is to itself
 
     def _equal(self, i, j):
         X = self.columns.X[:, [i, j]]

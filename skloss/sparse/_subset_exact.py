@@ -8,7 +8,7 @@ from scipy import linalg
 
 from skloss.sparse._subset_exact_kernels import explore, open_node
 from skloss.sparse._subset_item_kernels import nonnegative_loss
-from skloss.sparse._subset_kernels import DEPENDENT
+from skloss.sparse._subset_support import DEPENDENT
 
 __all__ = ["Certified", "certify", "never"]
 

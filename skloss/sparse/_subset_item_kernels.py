@@ -10,7 +10,7 @@ there the loss itself is computed if the bound does not rule the pair out.
 import numpy as np
 
 from skloss._jit import kernel
-from skloss.sparse._subset_kernels import DEPENDENT
+from skloss.sparse._subset_support import DEPENDENT
 
 __all__ = ["improve_items", "nonnegative_loss"]
 

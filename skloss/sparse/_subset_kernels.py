@@ -1,12 +1,7 @@
-"""Compiled parts of the subset search on Gram matrices.
+"""Compiled search for the best supports, on columns of a Gram matrix.
 
-Columns have unit mean square, so does the target. The loss of a support S is
-``1 - q_S' (G_SS + l2 I)^-1 q_S``, with the Gram matrix G, the correlations with the
-target q, and ``diagonal = 1 + l2``. `blocked` holds infinity for columns that must not
-enter.
-
-A search holds a `Support`, which columns enter and leave one at a time: each changes
-it by a multiple of one vector, so that a move costs O(k d).
+For losses and for the names q and `diagonal` see `_subset_support`. `blocked` holds
+infinity for columns that must not enter.
 """
 
 from typing import NamedTuple
@@ -14,13 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 from skloss._jit import kernel
+from skloss.sparse._subset_column_kernels import two_products
+from skloss.sparse._subset_support import (
+    DEPENDENT,
+    least_useful,
+    loss_of,
+    move_to,
+    place_of,
+)
 
-__all__ = ["DEPENDENT", "Grams", "Support", "improve"]
+__all__ = ["GROWS", "SWAPS", "SWEEPS", "Best", "Grams", "improve"]
 
-DEPENDENT = 1e-7  # share of a column's square below which the rest counts as none
-_SHAKY = 1e-4  # share below which its departure costs digits
-_MOVES = 64  # after which the support is made anew, for it gathers rounding
 _ROUNDING = 1e-13  # of losses computed from Gram matrices
+SWAPS, GROWS, SWEEPS = 0, 1, 2  # ways to work
+_SAME = 1e-12  # losses that differ by less are the same
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 
@@ -35,227 +37,137 @@ class Grams(NamedTuple):
         Row that holds each column, or -1.
     count : ndarray of shape (1,), intp
         Rows in use.
-    Z : ndarray of shape (n, d) or (0, d)
-        Data from which kernels make further ones; empty if they cannot.
+    A, by_column, weight, mean, shrink
+        `Table` from which kernels make further ones; it has no rows if they cannot.
     """
 
     rows: np.ndarray
     slot: np.ndarray
     count: np.ndarray
-    Z: np.ndarray
+    A: np.ndarray
+    by_column: bool
+    weight: np.ndarray
+    mean: np.ndarray
+    shrink: np.ndarray
 
 
-class Support(NamedTuple):
-    """Columns in the model, and what the search has to know about all others.
+class Best(NamedTuple):
+    """Best supports found so far, and what is being worked on.
 
     Parameters
     ----------
-    columns : ndarray of shape (most,), intp
-        S, the first ``count[0]`` of them in use.
-    count : ndarray of shape (2,), intp
-        Their number, and the moves since everything was computed anew.
-    inverse : ndarray of shape (most, most)
-        B, the inverse of their Gram matrix with its ridge.
-    w : ndarray of shape (most,)
-        Coefficients ``B q_S``.
-    products : ndarray of shape (most, d)
-        T: coefficients of all columns on those of the support, ``B G_S``.
-    g : ndarray of shape (d,)
-        Correlations with the residual.
-    rest : ndarray of shape (d,)
-        What the support leaves of the squares of the columns.
+    columns : ndarray of shape (most + 1, most), intp
+        Sorted columns of the best support of each size, the first ``sizes[k]`` in use.
+    sizes : ndarray of shape (most + 1,), intp
+        Their numbers: k, or what is left of dependent columns.
+    losses : ndarray of shape (most + 1,)
+        Their losses; infinity where none was found.
+    version : ndarray of shape (most + 1,), intp
+        How often each was replaced.
+    seen : ndarray of shape (most + 1, 2), intp
+        Versions of the neighbours, smaller and larger, that it was last made from.
+    work : ndarray of intp
+        Support that is being improved.
+    state : ndarray of shape (5,), intp
+        The size of the support in work; the size that is wanted; how to get there:
+        `SWAPS`, `GROWS` or `SWEEPS`; the step of a sweep; whether the sweep has
+        improved anything.
     """
 
     columns: np.ndarray
-    count: np.ndarray
-    inverse: np.ndarray
-    w: np.ndarray
-    products: np.ndarray
-    g: np.ndarray
-    rest: np.ndarray
+    sizes: np.ndarray
+    losses: np.ndarray
+    version: np.ndarray
+    seen: np.ndarray
+    work: np.ndarray
+    state: np.ndarray
 
     @classmethod
-    def empty(cls, most, q, diagonal):
-        """Make the empty support of up to `most` columns."""
+    def empty(cls, most):
+        """Know the empty support only."""
+        losses = np.full(most + 1, np.inf)
+        losses[0] = 1.0
+        sizes, version = np.zeros((2, most + 1), dtype=np.intp)
         return cls(
-            np.zeros(most, dtype=np.intp),
-            np.zeros(2, dtype=np.intp),
-            np.zeros((most, most)),
-            np.zeros(most),
-            np.empty((most, len(q))),
-            q.copy(),
-            np.full(len(q), diagonal),
+            np.zeros((most + 1, most), dtype=np.intp),
+            sizes,
+            losses,
+            version,
+            np.full((most + 1, 2), -1, dtype=np.intp),
+            np.zeros(2 * most + 1, dtype=np.intp),
+            np.zeros(5, dtype=np.intp),
         )
 
+    def support(self, k):
+        """Best support of a size."""
+        return self.columns[k, : self.sizes[k]].copy()
 
-@kernel
-def _fill(out, value):
-    for j in range(out.size):
-        out[j] = value
+    def is_better(self, loss, k):
+        """Whether a loss is below that of the best support of a size."""
+        return loss < self.losses[k] - _SAME
 
-
-@kernel(fastmath=_FAST)
-def _add(row, factor, out):
-    for j in range(out.size):
-        out[j] += factor * row[j]
-
-
-@kernel(fastmath=_FAST)
-def _add_squares(row, factor, out):
-    for j in range(out.size):
-        out[j] += factor * row[j] * row[j]
-
-
-@kernel(fastmath=_FAST)
-def _add_rows(Z, i, factors, out):
-    """Add eight rows, which share the loads and the stores of the sum."""
-    f0, f1, f2, f3 = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
-    f4, f5, f6, f7 = factors[i + 4], factors[i + 5], factors[i + 6], factors[i + 7]
-    for j in range(out.size):
-        total = f0 * Z[i, j] + f1 * Z[i + 1, j] + f2 * Z[i + 2, j] + f3 * Z[i + 3, j]
-        total += f4 * Z[i + 4, j] + f5 * Z[i + 5, j]
-        out[j] += total + f6 * Z[i + 6, j] + f7 * Z[i + 7, j]
+    def keep(self, support, loss, k):
+        """Keep a sorted support in place of the best one of a size."""
+        self.columns[k, : len(support)] = support
+        self.sizes[k], self.losses[k] = len(support), loss
+        self.version[k] += 1
 
 
 @kernel
-def _has(grams, column):
-    """Whether a Gram column is there, or there was room to make it."""
-    rows, slot, count, Z = grams
+def _has(grams, column, likely):
+    """Whether a Gram column is there, or there was room to make it.
+
+    With it comes one that is likely to be asked for later, which costs next to
+    nothing; -1 for none.
+    """
+    rows, slot, count = grams.rows, grams.slot, grams.count
     if slot[column] >= 0:
         return True
-    n = Z.shape[0]
-    if n == 0 or count[0] == rows.shape[0]:
+    n, room = grams.weight.size, rows.shape[0] - count[0]
+    if n == 0 or room == 0:
         return False
-    slot[column] = count[0]
+    first = count[0]
+    slot[column] = first
     count[0] += 1
-    out, factors = rows[slot[column]], np.empty(n)
-    for i in range(n):
-        factors[i] = Z[i, column]
-    _fill(out, 0.0)
-    tiled = n - n % 8
-    for i in range(0, tiled, 8):
-        _add_rows(Z, i, factors, out)
-    for i in range(tiled, n):
-        _add(Z[i], factors[i], out)
+    if room > 1 and likely >= 0 and slot[likely] < 0:
+        slot[likely] = count[0]
+        count[0] += 1
+        two_products(grams, column, likely, rows[first], rows[first + 1])
+    else:
+        two_products(grams, column, column, rows[first], np.empty(rows.shape[1]))
     return True
 
 
 @kernel
-def _clear(held, q, diagonal):
-    held.count[0] = held.count[1] = 0
-    _fill(held.g, 0.0)
-    _add(q, 1.0, held.g)
-    _fill(held.rest, diagonal)
-
-
-@kernel
-def _enter(held, grams, diagonal, column):
-    """Let a cached column enter, unless it depends on the others."""
-    columns, count, B, w, T, g, rest = held
-    size = count[0]
-    rows, slot = grams.rows, grams.slot
-    row, new = rows[slot[column]], T[size]
-    square = diagonal
-    for m in range(size):
-        B[size, m] = T[m, column]
-        square -= T[m, column] * row[columns[m]]
-    if square <= DEPENDENT * diagonal:
-        return
-    _fill(new, 0.0)
-    _add(row, 1.0, new)
-    for m in range(size):
-        _add(rows[slot[columns[m]]], -B[size, m], new)
-    for m in range(size):  # of those the ridge is not in the cache
-        new[columns[m]] = 0.0
-    new[column] = square
-    c = g[column] / square
-    _add(new, -c, g)
-    _add_squares(new, -1.0 / square, rest)
-    for j in range(new.size):
-        new[j] /= square
-    for m in range(size):
-        u = B[size, m]
-        _add(new, -u, T[m])
-        w[m] -= c * u
-        for other in range(size):
-            B[m, other] += u * B[size, other] / square
-    for m in range(size):
-        B[size, m] /= -square
-        B[m, size] = B[size, m]
-    B[size, size], w[size], columns[size] = 1.0 / square, c, column
-    g[column] = rest[column] = 0.0
-    count[0] += 1
-    count[1] += 1
-
-
-@kernel
-def _leave(held, at, diagonal):
-    """Let the column at a place leave; the last one takes the place."""
-    columns, count, B, w, T, g, rest = held
-    size = count[0]
-    square = 1.0 / B[at, at]
-    for m in range(size):
-        if m != at:
-            factor = B[m, at] * square
-            _add(T[at], -factor, T[m])
-            w[m] -= factor * w[at]
-            for other in range(size):
-                if other != at:
-                    B[m, other] -= factor * B[at, other]
-    _add(T[at], w[at] * square, g)
-    _add_squares(T[at], square, rest)
-    last = size - 1
-    if at != last:
-        _fill(T[at], 0.0)
-        _add(T[last], 1.0, T[at])
-        for m in range(last):
-            B[at, m] = B[last, m]
-        B[at, at] = B[last, last]
-        for m in range(last):
-            B[m, at] = B[at, m]
-        w[at], columns[at] = w[last], columns[last]
-    count[0] = last
-    count[1] += _MOVES if square < _SHAKY * diagonal else 1
-
-
-@kernel
-def _place(column, columns, size):
-    for i in range(size):
-        if columns[i] == column:
-            return i
-    return -1
-
-
-@kernel
-def _is_known(held, known):
-    """Whether the support is one that is known, in whatever order."""
+def _is_known(held, best, k):
+    """Whether the support is the best one of a size, in whatever order."""
     size = held.count[0]
+    if k >= best.sizes.size or best.sizes[k] != size:
+        return False
     for i in range(size):
-        if _place(held.columns[i], known, known.size) < 0:
+        if place_of(held.columns[i], best.columns[k], size) < 0:
             return False
-    return known.size == size
-
-
-@kernel
-def _least_useful(held):
-    position, least = 0, np.inf
-    for i in range(held.count[0]):
-        value = held.w[i] ** 2 / held.inverse[i, i]
-        if value < least:
-            position, least = i, value
-    return position
+    return True
 
 
 @kernel
 def _best_growth(g, rest, blocked, least, pursuit):
-    """Column whose entry lowers the loss most, or correlates most; -1 for none."""
-    best, entering = _ROUNDING, -1
+    """Column whose entry lowers the loss most, or correlates most, and the next best.
+
+    They are -1 for none.
+    """
+    best, entering, good, second = _ROUNDING, -1, _ROUNDING, -1
     for j in range(g.size):
         left = rest[j] + blocked[j]
         square = 1.0 + blocked[j] if pursuit else left
-        if g[j] * g[j] > best * square and left > least:
-            best, entering = g[j] * g[j] / square, j
-    return entering
+        if g[j] * g[j] > good * square and left > least:
+            gain = g[j] * g[j] / square
+            if gain > best:
+                good, second = best, entering
+                best, entering = gain, j
+            else:
+                good, second = gain, j
+    return entering, second
 
 
 @kernel(fastmath=_FAST)
@@ -271,8 +183,11 @@ def _count_better(product, g, rest, blocked, shift, factor, least, wanted):
 
 @kernel
 def _best_swap(held, blocked, least, wanted):
-    """Exchange that lowers the loss most: place and column (-1: none)."""
-    best = _ROUNDING + wanted
+    """Exchange that lowers the loss most: place, column, a good other column.
+
+    The columns are -1 for none.
+    """
+    best, good, second = _ROUNDING + wanted, _ROUNDING + wanted, -1
     g, rest = held.g, held.rest
     leaving, entering = 0, -1
     for i in range(held.count[0]):
@@ -287,98 +202,127 @@ def _best_swap(held, blocked, least, wanted):
         for j in range(g.size):
             new = g[j] + product[j] * shift
             left = rest[j] + blocked[j] + product[j] * product[j] * factor
-            if new * new > (best + lost) * left and left > least:
-                best = new * new / left - lost
-                leaving, entering = i, j
-    return leaving, entering
+            if new * new > (good + lost) * left and left > least:
+                gain = new * new / left - lost
+                if gain > best:
+                    if entering != j:
+                        good, second = best, entering
+                    best, leaving, entering = gain, i, j
+                elif j != entering:
+                    good, second = gain, j
+    return leaving, entering, second
 
 
 @kernel
-def _write(held, support, q):
-    """Copy the columns; return their number and the loss."""
-    loss = 1.0
-    for i in range(held.count[0]):
-        support[i] = held.columns[i]
-        loss -= held.w[i] * q[support[i]]
-    return held.count[0], loss
+def _keep(best, loss):
+    """Keep the support in work as the best one of its size, sorted, if it is better."""
+    size, k = best.state[0], best.state[1]
+    if loss >= best.losses[k] - _SAME:
+        return
+    columns = best.columns[k]
+    for i in range(size):
+        at = i
+        while at and columns[at - 1] > best.work[i]:
+            columns[at] = columns[at - 1]
+            at -= 1
+        columns[at] = best.work[i]
+    best.sizes[k], best.losses[k] = size, loss
+    best.version[k] += 1
+    best.state[4] = 1
 
 
 @kernel
-def improve(
-    grams,
-    q,
-    blocked,
-    diagonal,
-    held,
-    support,
-    size,
-    target,
-    known,
-    pursuit,
-    max_moves,
-):
-    """Grow or shrink a support to a size, then swap while that lowers the loss.
+def _next(best):
+    """Put into work what a sweep goes on with; return whether there is anything.
 
-    The gain of putting j in the place of i is, with B the inverse of the support's
-    Gram matrix, ``w = B q_S``, ``T = B G_S``, g the correlations with the residual
-    and delta what the support leaves of the columns' squares,
+    Each support is made from the next smaller one first, and then, in falling order,
+    from the next larger one, unless that was done before.
+    """
+    most, state = best.sizes.size - 1, best.state
+    while state[3] < 2 * most - 1:
+        grows = state[3] < most
+        k = state[3] + 1 if grows else 2 * most - 1 - state[3]
+        source, side = (k - 1, 0) if grows else (k + 1, 1)
+        state[3] += 1
+        if best.seen[k, side] != best.version[source]:
+            best.seen[k, side] = best.version[source]
+            state[0], state[1] = best.sizes[source], k
+            for i in range(best.sizes[source]):
+                best.work[i] = best.columns[source, i]
+            return True
+    return False
+
+
+@kernel
+def _count_absent(slot, work, size):
+    count = 0
+    for i in range(size):
+        count += slot[work[i]] < 0
+    return count
+
+
+@kernel
+def improve(grams, q, blocked, diagonal, held, best):
+    """Improve the support in work until no exchange helps, or supports of all sizes.
+
+    It grows or shrinks to the size that is wanted; then columns are exchanged while
+    that lowers the loss. The gain of putting j in the place of i is, with B the inverse
+    of the support's Gram matrix, ``w = B q_S``, ``T = B G_S``, g the correlations with
+    the residual and delta what the support leaves of the columns' squares,
     ``(g_j + T_ij w_i / B_ii)^2 / (delta_j + T_ij^2 / B_ii) - w_i^2 / B_ii``.
 
     Parameters
     ----------
     grams : Grams
-        Among them, those of the columns to start from.
     q, blocked, diagonal
         See the top of this file.
     held : Support
         Of any columns; moved to the result.
-    support : ndarray of shape (most,), intp
-        Columns to start from, the first `size` of them in use; changed in place.
-    size, target : int
-        Their number, and the one that is wanted, at most `most`.
-    known : ndarray of intp
-        A local optimum, where the search may stop at once.
-    pursuit : bool
-        Whether to grow by what correlates most with the residual, and not to swap, as
-        orthogonal matching pursuit does.
-    max_moves : int
-        Largest number of moves.
+    best : Best
+        Its state says what to do. With `SWAPS` the result is in work; so it is with
+        `GROWS`, in the order in which orthogonal matching pursuit adds columns, and
+        without exchanges. With `SWEEPS` it replaces the supports that it improves.
 
     Returns
     -------
-    size : int
-        Smaller than `target` if the other columns depend on these.
     loss : float
-    missing : int
-        Column of the support that the cache must get before one goes on; -1 if the
-        support is a local optimum.
+        Of the support in work.
+    ended : bool
+        If not, the cache must get the columns of the support in work before one goes
+        on.
     """
-    least = DEPENDENT * diagonal
-    for _ in range(max_moves):
-        for at in range(held.count[0] - 1, -1, -1):
-            if held.count[1] <= _MOVES and _place(held.columns[at], support, size) < 0:
-                _leave(held, at, diagonal)
-        if held.count[1] > _MOVES:
-            _clear(held, q, diagonal)
-        for i in range(size):
-            if _place(support[i], held.columns, held.count[0]) < 0:
-                _enter(held, grams, diagonal, support[i])
-        size, loss = _write(held, support, q)
+    least, work, state, moves = DEPENDENT * diagonal, best.work, best.state, 0
+    mode = state[2]
+    while mode != SWEEPS or state[1] > 0 or _next(best):
+        if _count_absent(grams.slot, work, state[0]):
+            return np.inf, False
+        move_to(held, grams, q, diagonal, work, state[0])
+        for i in range(held.count[0]):
+            work[i] = held.columns[i]
+        size, target = held.count[0], state[1]
+        state[0] = size
         if size > target:
-            size -= 1
-            support[_least_useful(held)] = support[size]
+            state[0] -= 1
+            work[least_useful(held)] = work[size - 1]
             continue
+        loss, place, entering, likely = loss_of(held, q), size, -1, -1
         if size < target:
-            leaving = size
-            entering = _best_growth(held.g, held.rest, blocked, least, pursuit)
-        elif pursuit or _is_known(held, known):
-            break
+            entering, likely = _best_growth(
+                held.g, held.rest, blocked, least, mode == GROWS
+            )
+        elif (
+            mode != GROWS and moves < 100 * target and not _is_known(held, best, target)
+        ):
+            place, entering, likely = _best_swap(held, blocked, least, 1e-10 * loss)
+        if entering >= 0:
+            moves += 1
+            work[place] = entering
+            state[0] = max(size, place + 1)
+            if not _has(grams, entering, likely):
+                return np.inf, False
+        elif mode != SWEEPS:
+            return loss, True
         else:
-            leaving, entering = _best_swap(held, blocked, least, 1e-10 * loss)
-        if entering < 0:
-            break
-        support[leaving] = entering
-        size = max(size, leaving + 1)
-        if not _has(grams, entering):
-            return size, loss, entering
-    return size, loss, -1
+            _keep(best, loss)
+            state[1], moves = 0, 0
+    return np.inf, True

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 
 from skloss._jit import kernel
-from skloss.sparse._subset_kernels import DEPENDENT
+from skloss.sparse._subset_support import DEPENDENT
 
 __all__ = ["better_pairs"]
 

@@ -11,14 +11,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skloss.sparse._subset_item_kernels import improve_items
-from skloss.sparse._subset_kernels import Support, improve
+from skloss.sparse._subset_kernels import GROWS, SWAPS, SWEEPS, Best, improve
 from skloss.sparse._subset_pairs import better_pairs
+from skloss.sparse._subset_support import Support
 
 __all__ = ["ItemSearch", "SubsetSearch", "search_path"]
 
 _FEW_COLUMNS = 500  # up to here the whole Gram matrix is computed and starts are many
 _STARTS = 50
 _LEFT_OUT = 3  # columns that leave at a time when a local optimum is to be left
+_TURNS = 4  # detours to ever larger subsets, each by half of the size
 _GOLDEN = 0.5 * (5**0.5 - 1.0)
 _PERFECT = 1e-12  # a loss that is as good as none
 _SWEEPS = 10
@@ -36,18 +38,25 @@ class SubsetSearch:
 
     Attributes
     ----------
-    supports : list of ndarray
-        Of sizes 0 to `most`, or what is left of dependent columns.
-    losses : ndarray of shape (most + 1,)
+    best : Best
+        Supports of sizes 0 to `most`, or what is left of dependent columns.
     """
 
     def __init__(self, design, most):
         self.design, self.most = design, most
-        self.supports = [np.zeros(0, dtype=np.intp)] * (most + 1)
-        self.losses = np.ones(most + 1)
-        self.losses[1:] = np.inf
-        self._tried = set()
-        self._held = Support.empty(most, design.q, design.diagonal)
+        self.best = Best.empty(most)
+        self._tried, self._n_left_out = set(), 0
+        self._held = Support.empty(2 * most + 1, design.q, design.diagonal)
+
+    @property
+    def supports(self):
+        """Supports of sizes 1 to `most`."""
+        return [self.best.support(k) for k in range(1, self.most + 1)]
+
+    @property
+    def loss(self):
+        """Loss of the largest subset."""
+        return self.best.losses[-1]
 
     def offer(self, support, target):
         """Improve a support of any size at a size; return whether it is the best."""
@@ -56,25 +65,39 @@ class SubsetSearch:
             return False
         self._tried.add(start)
         support, loss = self.improved(support, target)
-        if loss >= self.losses[target] - 1e-12:
+        if not self.best.is_better(loss, target):
             return False
-        self.losses[target], self.supports[target] = loss, support
+        self.best.keep(support, loss, target)
         return True
 
-    def improved(self, support, target, **options):
-        """Local optimum near a support, and its loss."""
+    def improved(self, support, target):
+        """Local optimum near a support, sorted, and its loss."""
+        found, loss = self._settled(support, target)
+        found.sort()
+        return found, loss
+
+    def _settled(self, support, target, mode=SWAPS):
         size = len(support)
-        work = np.zeros(max(size, target), dtype=np.intp)
-        work[:size] = support
-        if len(work) > len(self._held.columns):
-            self._held = Support.empty(len(work), self.design.q, self.design.diagonal)
+        room = max(size, target)
+        if room > len(self.best.work):
+            work = np.zeros(room, dtype=np.intp)
+            self.best = self.best._replace(work=work)
+        if room > len(self._held.columns):
+            self._held = Support.empty(room, self.design.q, self.design.diagonal)
+        self.best.work[:size] = support
+        loss = self._run(size, target, mode)
+        return self.best.work[: self.best.state[0]].copy(), loss
+
+    def _run(self, size, target, mode):
+        """Let the kernel work; return the loss of the last support."""
+        best, design = self.best, self.design
+        best.state[:] = size, target, mode, 0, 0
         while True:
-            self.design.require(self.columns(work[:size]))
-            size, loss, missing = self._improve(work, size, target, **options)
-            if missing < 0:
-                found = work[:size].copy()
-                found.sort()
-                return found, loss
+            data = design.grams, design.q, design.blocked, design.diagonal
+            loss, ended = improve(*data, self._held, best)
+            if ended:
+                return loss
+            design.require(best.work[: best.state[0]])
 
     def columns(self, support):
         """Return the columns of what a support holds."""
@@ -88,48 +111,33 @@ class SubsetSearch:
         """Return what may be drawn at random."""
         return np.flatnonzero(self.design.usable)
 
-    def polished(self, support):
-        """Put the first of equal columns in the place of the others."""
-        self.design.require(support)
-        return self.design.lowest_equals(support)
-
-    def _improve(self, work, size, target, pursuit=False):
-        design = self.design
-        return improve(
-            design.grams,
-            design.q,
-            design.blocked,
-            design.diagonal,
-            self._held,
-            work,
-            size,
-            target,
-            self.supports[target],
-            pursuit,
-            100 * (target + 1),
-        )
+    def polished(self):
+        """Supports with the first of equal columns in the place of the others."""
+        found, design = self.supports, self.design
+        if not design.have_equals(np.unique(np.concatenate(found))):
+            return found
+        return [design.lowest_equals(support) for support in found]
 
     def sweep(self):
         """Grow and shrink supports until no size improves."""
         for _ in range(_SWEEPS):
-            better = False
-            for k in range(1, self.most + 1):
-                better |= self.offer(self.supports[k - 1], k)
-            for k in range(self.most - 1, 0, -1):
-                better |= self.offer(self.supports[k + 1], k)
-            if not better:
+            if not self._sweep_once():
                 return
 
-    def escapes(self, patience):
-        """Search from the largest subset without some of its columns.
+    def _sweep_once(self):
+        self._run(0, 0, SWEEPS)
+        return bool(self.best.state[4])
 
-        They are kept out until the others have settled, which leads to places that no
-        exchange of one column leads to, and are let in again then.
+    def escapes(self, patience):
+        """Leave the largest subset on detours to places that no exchange leads to.
+
+        Detours go by turns to a larger subset, which then shrinks, and to one without
+        some of the columns.
 
         Parameters
         ----------
         patience : int
-            Attempts in a row that may fail; once more as many after each success, for
+            Detours in a row that may fail; once more as many after each success, for
             where there is one, there are others.
 
         Yields
@@ -137,20 +145,33 @@ class SubsetSearch:
         bool
             Whether the subset was improved.
         """
-        failed, allowed, attempt = 0, patience, 0
-        while failed < allowed:
-            support, loss = self.supports[-1], self.losses[-1]
-            if len(support) < 2 or loss <= _PERFECT:
-                break
-            left_out, kept = _split(support, attempt)
-            self.design.blocked[left_out] = np.inf
-            found = self.improved(kept, self.most)[0]
-            self.design.blocked[left_out] = 0.0
-            attempt += 1
+        failed, allowed = 0, patience
+        while failed < allowed and self.loss > _PERFECT:
+            turn, odd = divmod(failed, 2)
+            grows = turn < _TURNS and not odd
+            found = self._grown(turn + 1) if grows else self._left_out()
             better = self.offer(found, self.most)
             failed = 0 if better else failed + 1
             allowed += patience if better else 0
             yield better
+
+    def _grown(self, turn):
+        """Local optimum with more columns than the largest subset: pairs come in."""
+        more = turn * ((self.most + 1) // 2)
+        size = min(self.most + more, len(self.candidates()), self.design.n_rows - 1)
+        return self.improved(self.best.support(self.most), size)[0]
+
+    def _left_out(self):
+        """Local optimum from the largest subset without some of its columns.
+
+        They are kept out until the others have settled.
+        """
+        left_out, kept = _split(self.best.support(self.most), self._n_left_out)
+        self._n_left_out += 1
+        self.design.blocked[left_out] = np.inf
+        found = self.improved(kept, self.most)[0]
+        self.design.blocked[left_out] = 0.0
+        return found
 
     def exchange_pairs(self):
         """Exchange two columns of the largest subset at a time until none helps.
@@ -163,8 +184,8 @@ class SubsetSearch:
         better = True
         while better:
             better = False
-            found = better_pairs(self.design, self.supports[-1], self.losses[-1])
-            for support in found:
+            best = self.best.support(self.most)
+            for support in better_pairs(self.design, best, self.loss):
                 if self.offer(support, self.most):
                     better = True
                     break
@@ -180,15 +201,17 @@ class SubsetSearch:
             size //= 2
         return better
 
+    def pursued(self):
+        """Columns as orthogonal matching pursuit adds them."""
+        start = np.zeros(0, dtype=np.intp)
+        return self._settled(start, self.most, GROWS)[0]
+
     def offer_pursuit(self):
         """Offer what orthogonal matching pursuit finds, where it is the better."""
-        chosen, better = np.zeros(0, dtype=np.intp), False
-        for k in range(1, self.most + 1):
-            chosen, loss = self.improved(chosen, k, pursuit=True)
-            if len(chosen) < k:
-                break
-            if k == self.most or loss < self.losses[k]:
-                better |= self.offer(np.sort(chosen), k)
+        order, better = self.pursued(), False
+        for k, loss in enumerate(self.design.losses(order), 1):
+            if k == self.most or loss < self.best.losses[k]:
+                better |= self.offer(np.sort(order[:k]), k)
         return better
 
 
@@ -222,32 +245,48 @@ class ItemSearch(SubsetSearch):
     def candidates(self):
         return np.flatnonzero(np.diff(self.layout.starts))
 
-    def polished(self, support):
-        return support
+    def polished(self):
+        return self.supports
 
     def offer_pursuit(self):
         return False
 
-    def escapes(self, patience):
-        return iter(())
+    def _left_out(self):
+        kept = _split(self.best.support(self.most), self._n_left_out)[1]
+        self._n_left_out += 1
+        return self.improved(kept, len(kept))[0]
 
     def exchange_pairs(self):
         return iter(())
 
-    def _improve(self, work, size, target):
-        design = self.design
-        return improve_items(
-            design.grams.rows,
-            design.grams.slot,
-            design.q,
-            design.diagonal,
-            tuple(self.layout),
-            work,
-            size,
-            target,
-            design.positive,
-            100 * (target + 1),
-        )
+    def _sweep_once(self):
+        best, better = self.best, False
+        for k in range(1, self.most + 1):
+            better |= self.offer(best.support(k - 1), k)
+        for k in range(self.most - 1, 0, -1):
+            better |= self.offer(best.support(k + 1), k)
+        return better
+
+    def _settled(self, support, target):
+        size, design = len(support), self.design
+        work = np.zeros(max(size, target), dtype=np.intp)
+        work[:size] = support
+        while True:
+            design.require(self.columns(work[:size]))
+            size, loss, missing = improve_items(
+                design.grams.rows,
+                design.grams.slot,
+                design.q,
+                design.diagonal,
+                tuple(self.layout),
+                work,
+                size,
+                target,
+                design.positive,
+                100 * (target + 1),
+            )
+            if missing < 0:
+                return work[:size].copy(), loss
 
 
 def _go_on(search):
@@ -288,7 +327,7 @@ def searched(
     n_starts : int or "auto", default="auto"
         Random starts; "auto" means many where they cost little.
     patience : int, default=0
-        Attempts in a row to leave the best subset that may fail.
+        Detours in a row from the best subset that may fail.
     pair_swaps : bool, default=False
         Whether to exchange two columns at a time as well.
     random : int, RandomState or None, default=None
@@ -307,9 +346,9 @@ def searched(
     list of ndarray of intp
         Supports of sizes 1 to `most`.
     """
-    design, most = search.design, search.most
+    design = search.design
     if design.is_constant:
-        return search.supports[:1] * most
+        return search.supports
     few = design.n_columns <= _FEW_COLUMNS
     if n_starts == "auto":
         n_starts = _STARTS if few else 0
@@ -322,7 +361,7 @@ def searched(
     if pair_swaps:
         steps.append(search.exchange_pairs())
     _go_through(itertools.chain(*steps), search, report)
-    return [search.polished(support) for support in search.supports[1:]]
+    return search.polished()
 
 
 def _go_through(steps, search, report):

@@ -1,6 +1,7 @@
 """Linear regression on the best subset of columns."""
 
 import copy
+import time
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -64,9 +65,20 @@ class Problem(NamedTuple):
 
     def fit(self, support):
         """Fit the columns of a support."""
-        if self.layout is not None:
-            support = self.layout.columns(support)
-        return self.design.fit(support)
+        return self.design.fit(self._columns(support))
+
+    def fits(self, supports):
+        """Fit the columns of supports; less exact than one at a time, but faster."""
+        return self.design.fits([*map(self._columns, supports)])
+
+    def mean_squares_left(self, supports):
+        """Mean squared residuals of supports."""
+        if self.layout is None:
+            return self.design.mean_squares_left(supports)
+        return [fit.rss for fit in self.fits(supports)]
+
+    def _columns(self, support):
+        return support if self.layout is None else self.layout.columns(support)
 
 
 class BaseBestSubset(CallbackSupportMixin, SparseLinear, BaseEstimator):
@@ -84,14 +96,15 @@ class BaseBestSubset(CallbackSupportMixin, SparseLinear, BaseEstimator):
     def _keep(self, sample, problem, supports, lower=0.0, n_nodes=0):
         """Keep the last support, and the residuals of all."""
         design = problem.design
-        fits = [problem.fit(support) for support in supports]
-        fit = fits[-1]
+        fit = problem.fit(supports[-1])
+        left = [*problem.mean_squares_left(supports[:-1]), fit.rss]
         # Bounds come from Gram matrices, objectives from columns.
         if lower >= fit.objective * (1.0 - 1e-9):
             lower = fit.objective
         self.support_ = fit.support[fit.coef != 0]
-        self.rss_path_ = np.array([f.rss for f in fits]) * sample.total
+        self.rss_path_ = np.array(left) * sample.total
         self.objective_, self.lower_bound_ = fit.objective, lower
+        self.dual_gap_ = fit.objective - lower
         self.gap_ = 1.0 - lower / fit.objective if fit.objective > 0 else 0.0
         self.n_nodes_ = n_nodes
         coef = np.zeros(design.n_columns)
@@ -121,7 +134,7 @@ class BestSubsetRegressor(BaseBestSubset):
     exchange of a chosen column for another one, so that at the end no single exchange
     improves; it starts from forward and backward selection, orthogonal matching
     pursuit and, with up to 500 columns, random subsets, and goes on from the best
-    subset without some of its columns. ``method="exact"`` goes on
+    subset by detours over larger ones. ``method="exact"`` goes on
     with branch and bound until it has proved that there is no better subset.
 
     Parameters
@@ -148,16 +161,16 @@ class BestSubsetRegressor(BaseBestSubset):
         some in the basis of a `DesignPreconditioner`. That finds better subsets where
         columns are mixtures of some dozens of factors, or vary much more in some
         directions than in others. It takes some ten times as long as the search.
-    patience : int, default=2
-        Attempts in a row to leave the best subset that may fail before the search
-        ends: three of its columns are kept out until the others have settled. More of
-        them find better subsets where many columns can stand for one another. Not with
-        `groups` or `positive`.
+    patience : int, default=1
+        Detours in a row that may fail to improve the best subset before the search
+        ends. By turns they add columns, half as many again, and take the worst away,
+        or keep three columns out until the others have settled. More of them find
+        better subsets where many columns can stand for one another.
     pair_swaps : bool, default=False
         Whether to go on until no exchange of two columns for two others improves
         the subset either. Takes the whole Gram matrix, and time that grows with the
-        squares of `n_features` and of `n_nonzero_coefs`. Not with `groups` or
-        `positive`.
+        squares of `n_features` and of `n_nonzero_coefs`. It cannot be had with
+        `groups` or `positive`.
     groups : array-like of shape (n_features,), default=None
         Integer label for each column. Whole groups enter and leave.
     positive : bool, default=False
@@ -165,7 +178,9 @@ class BestSubsetRegressor(BaseBestSubset):
     fit_intercept : bool, default=True
         Whether to fit an intercept, which is not penalised.
     time_limit : float, default=None
-        Seconds after which the proof stops; `gap_` then says how far it came.
+        Seconds after which the proof of ``method="exact"`` stops; `gap_` then says how
+        far it came. With ``method="search"`` there is no proof, and the search takes
+        no further step after that time; its first one is always completed.
     random_state : int, RandomState instance or None, default=None
         Draws the random subsets.
     verbose : int, default=0
@@ -188,6 +203,12 @@ class BestSubsetRegressor(BaseBestSubset):
     gap_ : float
         ``(objective_ - lower_bound_) / objective_``: 0 means proved to be optimal.
         Rounding in the Gram matrix counts as proof, up to 1e-9.
+    dual_gap_ : float
+        ``objective_ - lower_bound_``: how far, at most, the objective is from its
+        minimum. Without a proof this says nothing, as the bound is 0 then.
+    n_iter_ : int
+        Steps of the search, which are its starts and its attempts to leave the best
+        subset; 0 where the target is constant.
     n_nodes_ : int
         Nodes of branch and bound.
     n_features_in_ : int
@@ -201,11 +222,12 @@ class BestSubsetRegressor(BaseBestSubset):
     Gram matrices do not hold enough digits to tell what it would do. Of equal columns
     the first is chosen. Coefficients come from a QR decomposition of the support.
 
-    Memory: a standardised copy of dense X in float64 (none where it would take more
-    than 1 GB, or where X is sparse), and a vector of length n_features for each column
-    that was ever in a support, 256 MB at most; all n_features squared for "exact"
-    and for `pair_swaps`, and, for "exact", again for each chosen column. `l1_starts`
-    takes one or two more copies of X.
+    Memory: no copy of X where it is sparse, or contiguous in float64 with columns whose
+    means are at most 16 times their spread; else one in float64, unless it would take
+    more than 1 GB. Two vectors of length n_features for each column that was ever in a
+    support, 256 MB at most; all n_features squared for "exact" and for `pair_swaps`,
+    and, for "exact", again for each chosen column. `l1_starts` takes one or two more
+    copies of X.
 
     Bounds of branch and bound: O. Gunluk and J. Linderoth, "Perspective
     reformulations of mixed integer nonlinear programs with indicator variables", 2010,
@@ -247,7 +269,7 @@ class BestSubsetRegressor(BaseBestSubset):
         n_starts="auto",
         starts=None,
         l1_starts=False,
-        patience=2,
+        patience=1,
         pair_swaps=False,
         groups=None,
         positive=False,
@@ -289,6 +311,9 @@ class BestSubsetRegressor(BaseBestSubset):
         self : BestSubsetRegressor
             The fitted estimator.
         """
+        if self.pair_swaps and (self.positive or self.groups is not None):
+            other = "positive=True" if self.positive else "groups"
+            raise ValueError(f"pair_swaps=True does not go with {other}.")
         # The number of BLAS threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
@@ -319,6 +344,7 @@ class BestSubsetRegressor(BaseBestSubset):
                 if self.method == "exact" and not problem.design.is_constant:
                     proof = self._prove(problem, supports, steps)
                 self._keep(sample, problem, supports, *proof)
+                self.n_iter_ = steps.n_searched
         return self
 
     def _size(self, problem):
@@ -350,11 +376,15 @@ class _Steps:
 
     def __init__(self, estimator, sample, problem):
         self.estimator, self.sample, self.problem = estimator, sample, problem
-        self.supports, self.n_done = [], 0
+        self.supports, self.n_done, self.n_searched = [], 0, 0
+        searches = estimator.method == "search" and estimator.time_limit is not None
+        self.ends = time.monotonic() + estimator.time_limit if searches else np.inf
 
     def searched(self, search):
-        self.supports = search.supports[1:]
-        return self._tell(search.losses[-1], 0.0, 0)
+        self.n_searched += 1
+        self.supports = search.supports
+        stops = self._tell(search.loss, 0.0, 0)
+        return stops or time.monotonic() >= self.ends
 
     def proved(self, loss, lower_bound, n_nodes):
         return self._tell(loss, lower_bound, n_nodes)
@@ -367,9 +397,10 @@ class _Steps:
 
     def attributes(self, found):
         """Attributes of a fit that stopped here, before its coefficients were made."""
-        return self.estimator._as_if_kept(
+        kept = self.estimator._as_if_kept(
             self.sample, self.problem, self.supports, found.lower_bound, found.n_nodes
         )
+        return kept | {"n_iter_": self.n_searched}
 
 
 def orders_of(estimator, sample, most, random, splits=()):

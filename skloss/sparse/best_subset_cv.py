@@ -8,14 +8,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.special import gammaln
 from sklearn.base import _fit_context
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
 from skloss.sparse._inputs import read_sample
-from skloss.sparse._selection import splits_of
+from skloss.sparse._selection import check_strengths, splits_of
 from skloss.sparse.best_subset import (
     BaseBestSubset,
     BestSubsetRegressor,
@@ -46,10 +46,10 @@ class BestSubsetRegressorCV(BaseBestSubset):
         "ebic" adds twice the logarithm of the number of subsets of the size (Chen and
         Chen, Biometrika 2008, with gamma 1), which is for many columns.
     cv : int, splitter or iterable, default=None
-        Folds, as in scikit-learn; None means 5.
+        Folds, as in scikit-learn; None means 5. For ``criterion="cv"`` alone.
     one_se : bool, default=False
         Whether to take the smallest size whose error is within one standard error of
-        the lowest. For ``criterion="cv"`` alone.
+        the lowest. It needs ``criterion="cv"``.
     n_starts : int or "auto", default="auto"
         Random subsets from which to search. This, `l1_starts` and `patience` are for
         the first of `l2s`; with each of the others the search starts from the subsets
@@ -57,8 +57,8 @@ class BestSubsetRegressorCV(BaseBestSubset):
     l1_starts : bool, default=True
         Whether to search from the largest coefficients of Lasso fits, too. Their paths
         are computed for all folds in step. See :class:`BestSubsetRegressor`.
-    patience : int, default=2
-        Attempts in a row to leave the best subset of the largest size that may fail.
+    patience : int, default=1
+        Detours in a row that may fail to improve the best subset of the largest size.
     groups : array-like of shape (n_features,), default=None
         Integer label for each column. Whole groups enter and leave.
     positive : bool, default=False
@@ -93,8 +93,9 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Sorted columns of the support.
     rss_path_ : ndarray of shape (`n_nonzero_coefs_`,)
         Weighted sums of squared residuals, for sizes up to the one chosen.
-    objective_, lower_bound_, gap_, n_nodes_
-        As in :class:`BestSubsetRegressor` with ``method="search"``.
+    objective_, lower_bound_, gap_, n_nodes_, dual_gap_, n_iter_
+        As in :class:`BestSubsetRegressor` with ``method="search"``; `n_iter_` is that
+        of the search on all rows, after the choice.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -136,7 +137,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
         one_se=False,
         n_starts="auto",
         l1_starts=True,
-        patience=2,
+        patience=1,
         groups=None,
         positive=False,
         fit_intercept=True,
@@ -177,10 +178,14 @@ class BestSubsetRegressorCV(BaseBestSubset):
         self : BestSubsetRegressorCV
             The fitted estimator.
         """
+        if self.one_se and self.criterion != "cv":
+            raise ValueError(
+                f"one_se=True needs criterion='cv'; got criterion={self.criterion!r}."
+            )
         # The number of BLAS threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
-            self.l2s_ = check_penalties(self.l2s)
+            self.l2s_ = check_strengths("l2s", self.l2s)
             seed = _seed(self.random_state)
             problem = Problem.of(self, sample.X, sample.y, sample.weight, 0.0)
             by_folds = self.criterion == "cv"
@@ -201,15 +206,17 @@ class BestSubsetRegressorCV(BaseBestSubset):
                     search = _Search(self, most, seed, orders[0])
                     self._score_all(sample, problem, search, progress)
                 self._choose()
-                problem = problem.with_l2(self.l2_)
+                problem, steps = problem.with_l2(self.l2_), []
                 supports = problem.search(
                     self.n_nonzero_coefs_,
                     n_starts=self.n_starts,
                     patience=self.patience,
                     random=seed,
                     orders=orders[0],
+                    report=steps.append,  # which answers that it should go on
                 )
                 self._keep(sample, problem, supports)
+                self.n_iter_ = len(steps)
         return self
 
     def _score_folds(self, sample, work, most, seed, progress):
@@ -275,20 +282,6 @@ class _Scored(NamedTuple):
     converged: bool
 
 
-def check_penalties(l2s):
-    """Read the ridge penalties.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or one is negative or not finite.
-    """
-    penalties = check_array(l2s, ensure_2d=False, dtype=np.float64, input_name="l2s")
-    if penalties.ndim != 1 or penalties.min() < 0:
-        raise ValueError(f"l2s must be a list of numbers of at least 0; got {l2s!r}.")
-    return penalties
-
-
 def _seed(random_state):
     """Return what gives every search the same random numbers."""
     if isinstance(random_state, Integral):
@@ -330,7 +323,7 @@ class _Search(NamedTuple):
         for l2 in l2s:
             penalised = problem.with_l2(l2)
             found = penalised.search(self.most, **effort)
-            yield [penalised.fit(support) for support in found]
+            yield penalised.fits(found)
             effort = {"n_starts": 0, "known": found}
 
 

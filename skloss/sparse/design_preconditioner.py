@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._parallel import one_blas_thread
 from skloss._refit import unchanged_if_it_fails
-from skloss._validation import check_weights, weight_unit, working_dtype
+from skloss._validation import working_dtype
+from skloss.sparse._inputs import read_weights, refuse_scale
 from skloss.sparse._preconditioner import (
     Basis,
     DenseDesign,
@@ -53,13 +54,14 @@ class DesignPreconditioner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
     Parameters
     ----------
     support_size : int or "auto", default="auto"
-        Columns drawn in a round. "auto" is a twentieth of the number of distinct
-        rows, at least 2 and at most 10.
+        Columns drawn in a round, no more than X has or than there may be pivots.
+        "auto" is a twentieth of the number of distinct rows, at least 2 and at most 10.
     threshold : float, default=0.5
         Largest share of a column's root mean square that may be left of it, what
         chance would leave taken out, for the column to be replaced. Between 0 and 1.
     max_pivots : int, default=None
-        Largest number of pivots; None means a quarter of the number of distinct rows.
+        Largest number of pivots, which can be no more than the distinct rows less 2.
+        None means a quarter of them; 0 means no round.
     center : bool, default=True
         Whether columns are centred; otherwise they are only scaled.
     random_state : int, RandomState instance or None, default=None
@@ -156,14 +158,16 @@ class DesignPreconditioner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         ValueError
-            If X holds nan or infinity, there is a single row, or weights are negative
-            or all zero.
+            If X holds nan or infinity, or its largest numbers have squares that
+            overflow or underflow, there is a single row of positive weight, weights
+            are negative or all zero, or there are not enough columns or pivots for
+            `support_size`.
         """
         with unchanged_if_it_fails(self), one_blas_thread():
             X = self._read(X, reset=True, ensure_min_samples=2)
-            given = check_weights(sample_weight, X.shape[0])
-            weight = given / weight_unit(given)
-            self._find(X, weight / weight.sum())
+            weight, *_ = read_weights(sample_weight, X.shape[0])
+            refuse_scale("X", X)
+            self._find(X, weight)
         return self
 
     def _find(self, X, weight, *, look=True, known=None):
@@ -195,7 +199,7 @@ class DesignPreconditioner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
                 design.repeat(done)
         elif look:
             random = check_random_state(self.random_state)
-            search = self._search(count_distinct_rows(X, weight))
+            search = self._search(count_distinct_rows(X, weight), X.shape[1])
             rounds = find_rounds(design, scaling.usable, search, random)
         pivots = [done.pivots for done in rounds]
         self.pivots_ = np.unique(np.concatenate([*pivots, np.empty(0, np.intp)]))
@@ -218,12 +222,21 @@ class DesignPreconditioner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         same = all(np.array_equal(mine, given) for mine, given in pairs)
         return same and self._source[1] == options
 
-    def _search(self, n_rows):
+    def _search(self, n_rows, n_features):
         size = self.support_size
+        most = n_rows // 4 if self.max_pivots is None else self.max_pivots
+        most = min(most, n_rows - 2)
         if size == "auto":
             size = min(max(n_rows // 20, 2), 10)
-        most = n_rows // 4 if self.max_pivots is None else self.max_pivots
-        return Search(size, self.threshold, min(most, n_rows - 2), n_rows)
+        elif self.max_pivots != 0:  # which is to ask for no round at all
+            allowed = min(n_features, most)
+            if size > allowed:
+                raise ValueError(
+                    f"support_size={size} is more than {allowed}, the smaller of the "
+                    f"{n_features} features and the {most} pivots that "
+                    f"max_pivots={self.max_pivots} allows of {n_rows} distinct rows."
+                )
+        return Search(size, self.threshold, most, n_rows)
 
     def transform(self, X):
         """Standardise rows, and write them in the new basis.

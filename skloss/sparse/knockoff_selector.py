@@ -66,7 +66,8 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         ``statistic(X, knockoffs, y)`` returns one number for each feature, which must
         change its sign, and no other, when the feature and its knockoff change places.
     n_folds : int, default=5
-        Folds that choose the strength of the Lasso; they are drawn at random.
+        Folds that choose the strength of the Lasso, no more than there are rows; they
+        are drawn at random.
     random_state : int, RandomState instance or None, default=None
         Draws knockoffs and folds.
     n_jobs : int, default=None
@@ -184,7 +185,7 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Data, of at least 3 rows.
+            Data, of at least 3 rows, and of `n_folds` with ``statistic="lasso"``.
         y : array-like of shape (n_samples,)
             Target; numbers with ``statistic="lasso"``.
 
@@ -196,8 +197,9 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X or y holds nan or infinity, there are fewer than 3 rows, the covariance
-            matrix is not positive definite, or a statistic has the wrong shape.
+            If X or y holds nan or infinity, there are fewer than 3 rows or than
+            `n_folds`, the covariance matrix is not positive definite, or a statistic
+            has the wrong shape.
         """
         if self.n_draws > 1 and self.offset != 1:
             raise ValueError(
@@ -233,6 +235,10 @@ class KnockoffSelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
                 f"{len(X)}."
             )
         if lasso:
+            if self.n_folds > len(X):
+                raise ValueError(
+                    f"n_folds={self.n_folds} is more than the {len(X)} rows of X."
+                )
             sample = as_sample(X, y, None)
             X, y = sample.X, sample.y
         return X, y

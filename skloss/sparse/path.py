@@ -13,7 +13,7 @@ from skloss._parallel import one_blas_thread
 from skloss.sparse._fits import fold_grams
 from skloss.sparse._inputs import as_sample
 from skloss.sparse._plans import PENALTY_CONSTRAINTS, plan_of
-from skloss.sparse._selection import alpha_grid, check_alphas
+from skloss.sparse._selection import alphas_of, check_strengths
 
 __all__ = ["duality_gap", "sparse_path"]
 
@@ -120,10 +120,10 @@ def sparse_path(
     estimator, sample = _read(X, y, sample_weight, penalty, options)
     with one_blas_thread():
         grams = fold_grams(sample, center=False)
-        plan = plan_of(estimator, *sample.X.shape)
-        if alphas is None:
-            alphas = alpha_grid(plan.alpha_max(grams), n_alphas, eps)
-        alphas = check_alphas(alphas)
+        plan = plan_of(estimator, sample.X.shape[1])
+        alphas = alphas_of(
+            n_alphas if alphas is None else alphas, lambda: plan.alpha_max(grams), eps
+        )
         (path,) = plan.solve(grams, alphas, tol=tol, max_iter=max_iter)
     n_late = sum(not solution.converged for solution in path)
     if n_late:
@@ -196,6 +196,8 @@ def duality_gap(
     given = {"penalty": penalty, "alpha": alpha, "fit_intercept": fit_intercept}
     _check("duality_gap", options, **given)
     estimator, sample = _read(X, y, sample_weight, penalty, options)
+    if np.asarray(coef).dtype.kind not in "biuf":
+        raise ValueError(f"coef must be numbers; got {coef!r}.")
     coef = np.asarray(coef, dtype=np.float64)
     if coef.shape != (sample.X.shape[1],):
         raise ValueError(
@@ -204,10 +206,10 @@ def duality_gap(
         )
     if not np.isfinite(coef).all():
         raise ValueError("coef must be finite; got nan or infinite numbers.")
-    (alpha,) = check_alphas([alpha])
+    (alpha,) = check_strengths("alpha", [alpha])
     with one_blas_thread():
         grams = fold_grams(sample, center=fit_intercept)
-        plan = plan_of(estimator, *sample.X.shape)
+        plan = plan_of(estimator, sample.X.shape[1])
         if plan.is_concave:
             raise ValueError(
                 f"penalty={penalty!r} is not convex and has no duality gap."

@@ -37,8 +37,8 @@ class PreconditionedLasso(BasePreconditioned):
     alpha : float, default=1.0
         Strength of the penalty, at least 0, in units of y.
     support_size : int or "auto", default="auto"
-        Columns drawn in a round. "auto" is a twentieth of the number of distinct
-        rows, at least 2 and at most 10.
+        Columns drawn in a round, no more than X has or than there may be pivots.
+        "auto" is a twentieth of the number of distinct rows, at least 2 and at most 10.
     n_nonzero_coefs : int, default=None
         If given, the columns with the largest coefficients start a search by
         exchanges for the best subset of that many columns, and so does an empty set;
@@ -54,7 +54,8 @@ class PreconditionedLasso(BasePreconditioned):
         Whether to look for a basis at all.
     l2 : float, default=0.0
         Ridge penalty of the search and the refit of `n_nonzero_coefs`: half of it
-        times the squares of the coefficients of standardised columns is added.
+        times the squares of the coefficients of standardised columns is added. Not
+        without `n_nonzero_coefs`.
     fit_intercept : bool, default=True
         Whether to fit an intercept, and to centre columns; if not they are scaled by
         their root mean squares about zero.
@@ -189,13 +190,14 @@ class PreconditionedLasso(BasePreconditioned):
         ------
         ValueError
             If X or y holds nan or infinity, there is a single row, a weight is
-            negative, all are zero, or `n_nonzero_coefs` does not fit X.
+            negative, all are zero, `n_nonzero_coefs` or `support_size` does not fit X,
+            or `l2` is given without `n_nonzero_coefs`.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         # The number of BLAS threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
-            self._check_count(sample)
+            self._check_subset(sample)
             known = getattr(self, "preconditioner_", None) if self.warm_start else None
             phase = self._first_phase(sample, self.precondition, known)
             target = Target.read(sample.y, sample.weight, self.fit_intercept)

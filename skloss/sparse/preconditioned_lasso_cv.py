@@ -1,12 +1,12 @@
 """Preconditioned L1 regression with its strength chosen by cross-validation."""
 
+import functools
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skloss._parallel import one_blas_thread
@@ -21,7 +21,7 @@ from skloss.sparse._preconditioned_base import (
 from skloss.sparse._preconditioned_design import Target
 from skloss.sparse._preconditioned_reach import FIRST_EPS, go_on, held_out_errors
 from skloss.sparse._preconditioned_subset import best_subsets, by_size
-from skloss.sparse._selection import alpha_grid, best_position, splits_of
+from skloss.sparse._selection import alphas_of, best_position, splits_of
 
 __all__ = ["PreconditionedLassoCV"]
 
@@ -76,8 +76,8 @@ class PreconditionedLassoCV(BasePreconditioned):
         Folds at a time in the search of ``n_nonzero_coefs="cv"``, in threads. The
         paths of all folds are computed together in any case.
     support_size : int or "auto", default="auto"
-        Columns drawn in a round. "auto" is a twentieth of the number of distinct
-        rows, at least 2 and at most 10.
+        Columns drawn in a round, no more than X has or than there may be pivots.
+        "auto" is a twentieth of the number of distinct rows, at least 2 and at most 10.
     threshold : float, default=0.5
         Largest share of a column's root mean square that a round may leave of it, what
         chance would leave taken out, for it to be replaced. Between 0 and 1.
@@ -87,7 +87,8 @@ class PreconditionedLassoCV(BasePreconditioned):
         Whether pivots are penalised as all other columns are.
     l2 : float, default=0.0
         Ridge penalty of the search and the refit of `n_nonzero_coefs`: half of it
-        times the squares of the coefficients of standardised columns is added.
+        times the squares of the coefficients of standardised columns is added. Not
+        without `n_nonzero_coefs`.
     fit_intercept : bool, default=True
         Whether to fit an intercept, and to centre columns; if not they are scaled by
         their root mean squares about zero.
@@ -258,7 +259,7 @@ class PreconditionedLassoCV(BasePreconditioned):
         # The number of BLAS threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
-            self._check_count(sample)
+            self._check_subset(sample)
             target = Target.read(sample.y, sample.weight, self.fit_intercept)
             splits = splits_of(self.cv, sample, groups)
             phases = self._phases(sample)
@@ -299,19 +300,9 @@ class PreconditionedLassoCV(BasePreconditioned):
         return phases
 
     def _grid(self, phase, target):
-        if np.ndim(self.alphas) == 0:
-            alpha_max = phase.design.alpha_max(target)
-            eps = FIRST_EPS if self.eps == "auto" else self.eps
-            return alpha_grid(alpha_max, self.alphas, eps)
-        alphas = check_array(
-            self.alphas, ensure_2d=False, dtype=np.float64, input_name="alphas"
-        )
-        if alphas.ndim != 1 or alphas.min() <= 0:
-            raise ValueError(
-                f"alphas must be a number or a list of numbers above 0; got "
-                f"{self.alphas!r}."
-            )
-        return np.sort(alphas)[::-1]
+        eps = FIRST_EPS if self.eps == "auto" else self.eps
+        most = functools.partial(phase.design.alpha_max, target)
+        return alphas_of(self.alphas, most, eps, zero=False)
 
     def _goes_on(self):
         """Whether smaller strengths may be added to the grid."""
@@ -377,7 +368,9 @@ class PreconditionedLassoCV(BasePreconditioned):
         """Search the subset of the number of columns asked for, or of the best one."""
         size = self.n_nonzero_coefs
         if size == "cv":
-            most = min(len(train) - 1 for train, _ in splits)
+            most = min(
+                np.count_nonzero(sample.weight[train]) - 1 for train, _ in splits
+            )
             most = max(1, min(most, sample.X.shape[1], _MOST_COLUMNS))
             parallel = Parallel(n_jobs=self.n_jobs, prefer="threads")
             errors = parallel(

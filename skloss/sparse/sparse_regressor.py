@@ -195,11 +195,19 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
         -------
         self : SparseRegressor
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or y holds nan or infinity, or numbers near the ends of floating point
+            that the penalty cannot be computed for, fewer than two rows have weight, a
+            weight is negative, a parameter is out of range, lacks one that it needs or
+            is given with a penalty that does not look at it.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
-            plan = plan_of(self, *sample.X.shape)
+            plan = plan_of(self, sample.X.shape[1])
             grams = fold_grams(sample, center=self.fit_intercept)
             alphas = self._way(plan, grams)
             with Progress(

@@ -25,9 +25,9 @@ from skloss.sparse._inputs import read_sample
 from skloss.sparse._plans import PENALTY_CONSTRAINTS, plan_of
 from skloss.sparse._relaxed import relaxed
 from skloss.sparse._selection import (
-    alpha_grid,
+    alphas_of,
     best_position,
-    check_alphas,
+    check_strengths,
     solve_folds,
     splits_of,
 )
@@ -197,6 +197,15 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         -------
         self : SparseRegressorCV
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X or y holds nan or infinity, or numbers near the ends of floating point
+            that the penalty cannot be computed for, fewer than two rows have weight, a
+            weight is negative, a parameter is out of range, lacks one that it needs or
+            is given with a penalty that does not look at it, or `cv` does
+            not go with the data.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         with unchanged_if_it_fails(self), one_blas_thread():
@@ -221,12 +230,16 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         return self
 
     def _ratios(self):
-        ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))
-        if (
-            ratios.ndim != 1
-            or not ratios.size
-            or not ((ratios >= 0) & (ratios <= 1)).all()
-        ):
+        if isinstance(self.l1_ratio, Real):
+            return [float(self.l1_ratio)]
+        if self.penalty not in ("elasticnet", "sparse_group"):
+            raise ValueError(
+                f"l1_ratio={self.l1_ratio!r} is a list, which does not go with "
+                f"penalty={self.penalty!r}; it may be given with elasticnet and "
+                "sparse_group."
+            )
+        ratios = check_strengths("l1_ratio", self.l1_ratio)
+        if ratios.max() > 1:
             raise ValueError(
                 "l1_ratio must be a number from 0 to 1 or a list of such; got "
                 f"{self.l1_ratio!r}."
@@ -237,12 +250,9 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         """Read each ratio of the penalties, with its plan and its strengths."""
         plans = []
         for ratio in self._ratios():
-            plan = plan_of(self, *sample.X.shape, l1_ratio=ratio)
-            if np.ndim(self.alphas):
-                alphas = check_alphas(self.alphas)
-            else:
-                alphas = alpha_grid(plan.alpha_max(grams), int(self.alphas), self.eps)
-            plans.append((ratio, plan, alphas))
+            plan = plan_of(self, sample.X.shape[1], l1_ratio=ratio)
+            most = functools.partial(plan.alpha_max, grams)
+            plans.append((ratio, plan, alphas_of(self.alphas, most, self.eps)))
         return plans
 
     def _search(self, sample, splits, plan, report):

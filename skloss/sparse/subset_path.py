@@ -17,7 +17,7 @@ def best_subset_path(
     l2=0.0,
     n_starts="auto",
     l1_starts=False,
-    patience=2,
+    patience=1,
     groups=None,
     positive=False,
     sample_weight=None,
@@ -39,8 +39,8 @@ def best_subset_path(
         Number of random starts.
     l1_starts : bool, default=False
         Whether to search from the largest coefficients along Lasso paths, too.
-    patience : int, default=2
-        Attempts in a row to leave the best subset that may fail.
+    patience : int, default=1
+        Detours in a row that may fail to improve the largest subset.
     groups : array-like of shape (n_features,), default=None
         Integer label of each feature's group.
     positive : bool, default=False
@@ -100,7 +100,7 @@ def best_subset_path(
             orders=orders_of(estimator, sample, most, random_state)[0],
         )
         coefs, rss = np.zeros((design.n_columns, most)), np.zeros(most)
-        for k, fit in enumerate(map(problem.fit, supports)):
+        for k, fit in enumerate(problem.fits(supports)):
             coefs[fit.support, k] = fit.coef
             rss[k] = fit.rss * sample.total
     return np.arange(1, most + 1), coefs.astype(sample.dtype, copy=False), rss

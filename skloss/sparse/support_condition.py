@@ -5,7 +5,7 @@ from scipy import sparse
 from sklearn.utils import check_array, check_random_state
 
 from skloss._parallel import one_blas_thread
-from skloss._validation import check_weights, weight_unit
+from skloss.sparse._inputs import read_weights, refuse_scale
 from skloss.sparse._preconditioner import read_scaling
 
 __all__ = ["random_support_condition"]
@@ -54,8 +54,8 @@ def random_support_condition(
     Raises
     ------
     ValueError
-        If `support_size` or `n_draws` is not a positive integer, or there are fewer
-        usable columns than `support_size`.
+        If X or weights are not what is allowed, `support_size` or `n_draws` is not a
+        positive integer, or there are fewer usable columns than `support_size`.
 
     References
     ----------
@@ -80,9 +80,8 @@ def random_support_condition(
     if sparse.issparse(X):
         X = sparse.csc_array(X)
         X.sum_duplicates()
-    given = check_weights(sample_weight, X.shape[0])
-    weight = given / weight_unit(given)
-    weight = weight / weight.sum()
+    weight, *_ = read_weights(sample_weight, X.shape[0])
+    refuse_scale("X", X)
     n_draws = _positive("n_draws", n_draws)
     size = _positive("support_size", support_size)
     random = check_random_state(random_state)

@@ -154,7 +154,7 @@ def test_the_path_is_kept(data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alphas": [-1.0, 1.0]}, "alphas must not be negative"),
+        ({"alphas": [-1.0, 1.0]}, "alphas must be finite numbers of at least 0"),
         ({"alphas": []}, "alphas"),
         ({"alphas": 0}, "alphas"),
         ({"eps": 1.0}, "eps"),

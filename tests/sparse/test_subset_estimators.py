@@ -241,7 +241,7 @@ def test_bad_parameters_are_named(options, message):
     ("options", "message"),
     [
         ({"max_features": 0}, "max_features"),
-        ({"l2s": [-0.1]}, "l2s must be a list of numbers"),
+        ({"l2s": [-0.1]}, "l2s must be finite numbers of at least 0"),
         ({"criterion": "aic"}, "criterion"),
         ({"cv": [(np.arange(30), [])]}, "no fold with test rows"),
         ({"cv": [([0], np.arange(1, 30))]}, "fewer than 2 training rows"),

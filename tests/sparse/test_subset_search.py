@@ -7,9 +7,10 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import OrthogonalMatchingPursuit
 
-from skloss.sparse import _subset_design
+from skloss.sparse import _subset_columns, _subset_design
 from skloss.sparse._subset_design import Layout, SubsetDesign
 from skloss.sparse._subset_item_kernels import nonnegative_loss
+from skloss.sparse._subset_kernels import _has
 from skloss.sparse._subset_search import SubsetSearch, search_path
 from tests.sparse.subset_cases import (
     correlated,
@@ -95,25 +96,59 @@ def test_planted_support_is_beaten_where_columns_are_nearly_dependent():
     assert mean_square(X, y, support) <= mean_square(X, y, planted) * (1 + 1e-9)
 
 
+def laid_out(X):
+    """The same numbers in every layout that a design comes in."""
+    wide = np.zeros((len(X), 2 * X.shape[1]))
+    wide[:, ::2] = X
+    return {
+        "C": np.ascontiguousarray(X),
+        "F": np.asfortranarray(X),
+        "strided": wide[:, ::2],
+        "float32": X.astype(np.float32),
+        "sparse": sparse.csc_array(X),
+    }
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "strided", "float32", "sparse"])
 @pytest.mark.parametrize("center", [True, False])
-def test_designs_that_are_not_copied_have_the_same_gram_matrix(monkeypatch, center):
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+@pytest.mark.parametrize("most_copied", [0, None])
+def test_every_layout_has_the_same_gram_matrix(
+    monkeypatch, layout, center, shift, most_copied
+):
     random = np.random.RandomState(0)
     X = random.standard_normal((30, 8)) * (random.uniform(size=(30, 8)) < 0.4)
+    X[:, 2:4] += shift
+    X = X.astype(np.float32).astype(float)  # the same numbers in single precision
     y, weight = random.standard_normal(30), random.uniform(0.5, 2.0, 30)
     s = weight / weight.sum()
     Z = X - s @ X if center else X
-    Z = Z / np.sqrt(s @ Z**2)
+    scale = np.sqrt(s @ Z**2)
+    Z = Z / scale
     expected = Z.T @ (s[:, None] * Z)
-    copied = design_of(X, y, weight, center)
-    monkeypatch.setattr(_subset_design, "_COPIED", 0)
-    for kind in (X, X.astype(np.float32), sparse.csc_array(X)):
-        design = design_of(kind, y, weight, center)
-        single = kind.dtype == np.float32
-        np.testing.assert_allclose(
-            design.gram(), expected, atol=1e-6 if single else 1e-12
-        )
-        np.testing.assert_allclose(design.q, copied.q, atol=1e-6 if single else 1e-12)
-    np.testing.assert_allclose(copied.gram(), expected, atol=1e-12)
+    if most_copied is not None:
+        monkeypatch.setattr(_subset_columns, "_COPIED", most_copied)
+    design = design_of(laid_out(X)[layout], y, weight, center)
+    np.testing.assert_allclose(design.scale, scale, rtol=1e-10)
+    np.testing.assert_allclose(design.center, s @ X if center else 0.0, rtol=1e-12)
+    np.testing.assert_allclose(
+        design.columns.at(np.arange(8)), Z * np.sqrt(s)[:, None], atol=1e-10
+    )
+    np.testing.assert_allclose(design.gram(), expected, atol=1e-10)
+    u = y - s @ y if center else y
+    q = Z.T @ (s * u) / np.sqrt(s @ u**2)
+    np.testing.assert_allclose(design.q, q, atol=1e-10)
+
+
+def test_data_in_place_are_not_copied_and_large_means_are():
+    random = np.random.RandomState(0)
+    X, y = random.standard_normal((20, 6)), random.standard_normal(20)
+    assert np.shares_memory(design_of(X, y).columns.table.A, X)
+    F = np.asfortranarray(X)
+    assert np.shares_memory(design_of(F, y).columns.table.A, F)
+    assert not np.shares_memory(design_of(X + 1e6, y).columns.table.A, X)
+    plain, far = design_of(X, y).gram(), design_of(X + 1e6, y).gram()
+    np.testing.assert_allclose(far, plain, atol=1e-9)  # X + 1e6 has lost six digits
 
 
 def test_full_cache_starts_anew(monkeypatch):
@@ -194,6 +229,69 @@ def test_leaving_columns_out_finds_better_subsets_of_a_power_law():
     assert succeeded[1] > succeeded[0]
 
 
+@pytest.mark.parametrize("kind", ["groups", "positive"])
+def test_detours_help_groups_and_signs_too(kind):
+    improved = 0
+    for seed in range(8):
+        random = np.random.RandomState(seed)
+        X = 0.3 * random.standard_normal((120, 90))
+        X += random.standard_normal((120, 6)) @ random.standard_normal((6, 90))
+        groups = np.arange(90) // 3
+        chosen = np.isin(groups, random.choice(30, 5, replace=False))
+        signal = X[:, chosen] @ random.choice([-1.0, 1.0], 15)
+        if kind == "positive":
+            signal = X[:, ::12] @ random.uniform(0.5, 1.5, 8)
+        y = signal + random.standard_normal(120) * signal.std() / 3
+        reached = []
+        for patience in (0, 4):
+            design = design_of(X, y, positive=kind == "positive")
+            layout = Layout.of(design, groups if kind == "groups" else None)
+            options = {"layout": layout, "n_starts": 0, "patience": patience}
+            (*_, items) = search(design, 5, **options)
+            reached.append(design.fit(layout.columns(items)).rss)
+        assert reached[1] <= reached[0] * (1 + 1e-9)
+        improved += reached[1] < reached[0] * (1 - 1e-6)
+    assert improved >= 1
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("positive", [False, True])
+def test_fits_from_one_decomposition_are_those_of_each(l2, positive):
+    X, y = correlated(40, 30, 0, rho=0.99)
+    design = design_of(X, y, np.arange(1, 41), l2=l2, positive=positive)
+    supports = [np.array([7]), np.array([9, 3]), np.array([3, 4, 5, 20])]
+    left = design.mean_squares_left(supports)
+    for fit, support, square in zip(design.fits(supports), supports, left):
+        alone = design.fit(support)
+        np.testing.assert_array_equal(fit.support, alone.support)
+        np.testing.assert_allclose(fit.coef, alone.coef, rtol=1e-9, atol=1e-12)
+        assert fit.rss == pytest.approx(alone.rss, rel=1e-12)
+        assert fit.freedom == pytest.approx(alone.freedom, rel=1e-12)
+        assert square == pytest.approx(alone.rss, rel=1e-12)
+    assert len(design.mean_squares_left([])) == 0
+
+
+def test_more_columns_than_rows_are_fitted_one_support_at_a_time():
+    random = np.random.RandomState(0)
+    X, y = random.standard_normal((8, 30)), random.standard_normal(8)
+    design = design_of(X, y)
+    supports = [np.arange(3 * k, 3 * k + 3) for k in range(5)]
+    left = design.mean_squares_left(supports)
+    for support, square in zip(supports, left):
+        assert square == pytest.approx(mean_square(X, y, support), rel=1e-10)
+
+
+def test_a_full_cache_lets_a_sweep_go_on(monkeypatch):
+    X, y = correlated(60, 40, 3, rho=0.95)
+    roomy = SubsetSearch(design_of(X, y), 6)
+    roomy.sweep()
+    for columns in (1, 5, 9):
+        monkeypatch.setattr(_subset_design, "_CACHE", 40 * columns)
+        tight = SubsetSearch(design_of(X, y), 6)
+        tight.sweep()
+        np.testing.assert_allclose(tight.best.losses, roomy.best.losses, rtol=1e-9)
+
+
 def test_what_was_left_out_is_let_in_again():
     X, y, _ = power_law(80, 200, 5, 0)
     design = design_of(np.column_stack([X, np.ones(80)]), y)
@@ -220,13 +318,15 @@ def test_pursuit_is_that_of_scikit_learn(seed):
     X, y = correlated(80, 50, seed, rho=0.9)
     Z = (X - X.mean(0)) / X.std(0)
     subsets = SubsetSearch(design_of(X, y), 8)
-    chosen = np.zeros(0, dtype=np.intp)
+    subsets.offer_pursuit()
+    losses = subsets.design.losses(subsets.pursued())
     for k in range(1, 9):
-        chosen, loss = subsets.improved(chosen, k, pursuit=True)
         pursuit = OrthogonalMatchingPursuit(n_nonzero_coefs=k).fit(Z, y)
+        chosen = np.sort(subsets.pursued()[:k])
         np.testing.assert_array_equal(chosen, np.flatnonzero(pursuit.coef_))
         residual = np.mean((y - pursuit.predict(Z)) ** 2)
-        assert loss == pytest.approx(residual / y.var(), rel=1e-9)
+        assert losses[k - 1] == pytest.approx(residual / y.var(), rel=1e-9)
+        assert subsets.best.losses[k] <= losses[k - 1] * (1 + 1e-12)
 
 
 def test_start_with_more_columns_than_wanted_is_shrunk():
@@ -241,18 +341,32 @@ def test_start_with_more_columns_than_wanted_is_shrunk():
     assert objective(X, y, support) <= lowest * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("n_rows", [1, 7, 8, 61])
-def test_gram_columns_of_the_search_are_products(n_rows):
-    from skloss.sparse._subset_kernels import _has
-
+@pytest.mark.parametrize("layout", ["C", "F", "strided"])
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("n_rows", [2, 7, 8, 61])
+def test_gram_columns_of_the_search_are_products(n_rows, center, layout):
     random = np.random.RandomState(0)
     X, y = random.standard_normal((n_rows, 11)), random.standard_normal(n_rows)
-    design = design_of(X, y, center=False)
-    Z = X / np.sqrt(np.mean(X**2, axis=0)) / np.sqrt(n_rows)
-    for column in (3, 10, 0):
-        assert _has(design.grams, column)
+    design = design_of(laid_out(X)[layout], y, center=center)
+    Z = X - X.mean(axis=0) if center else X
+    Z = Z / np.sqrt(np.mean(Z**2, axis=0)) / np.sqrt(n_rows)
+    for column, likely in ((3, 7), (10, 3), (0, -1), (5, 5)):
+        assert _has(design.grams, column, likely)
+    assert design.grams.count[0] == 5
+    for column in (3, 7, 10, 0, 5):
         row = design.grams.rows[design.grams.slot[column]]
-        np.testing.assert_allclose(row, Z.T @ Z[:, column], atol=1e-14)
+        np.testing.assert_allclose(row, Z.T @ Z[:, column], atol=1e-13)
+
+
+def test_a_full_table_makes_what_is_asked_for_alone(monkeypatch):
+    monkeypatch.setattr(_subset_design, "_ROOM", 3)
+    X, y = correlated(30, 12, 0)
+    design = design_of(X, y)
+    gram = design_of(X, y).gram()
+    assert _has(design.grams, 0, 1) and _has(design.grams, 2, 3)
+    assert not _has(design.grams, 4, 5)
+    assert design.grams.slot[[0, 1, 2, 3, 4]].tolist() == [0, 1, 2, -1, -1]
+    np.testing.assert_allclose(design.grams.rows, gram[:3], atol=1e-13)
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.02])
