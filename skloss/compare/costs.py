@@ -109,9 +109,8 @@ def size_of(estimator):
     """
     model = estimator[-1] if hasattr(estimator, "steps") else estimator
     model = getattr(model, "estimator_", model)
-    support = getattr(model, "support_", None)
-    if support is not None and np.asarray(support).dtype.kind == "i":
-        return len(support), "support vectors"
+    if hasattr(model, "support_") and hasattr(model, "dual_coef_"):
+        return len(model.support_), "support vectors"
     medoids = getattr(model, "medoid_indices_", None)
     if medoids is not None:
         return len(medoids), "medoids"
@@ -126,8 +125,8 @@ def size_of(estimator):
     return None, None
 
 
-# Fitted attribute -> its name in tables.
-_CERTIFICATES = {"dual_gap_": "gap", "gap_": "gap", "kkt_violation_": "KKT"}
+# Fitted attribute -> its name in tables. A relative gap says more than an absolute one.
+_CERTIFICATES = {"gap_": "gap", "dual_gap_": "gap", "kkt_violation_": "KKT"}
 
 
 def certificate_of(estimator):
@@ -146,6 +145,8 @@ def certificate_of(estimator):
     model = estimator[-1] if hasattr(estimator, "steps") else estimator
     for attribute, word in _CERTIFICATES.items():
         value = getattr(model, attribute, None)
+        if attribute == "gap_" and value == 1:
+            return ""  # nothing was proved
         if value is not None and np.isscalar(value) and not _is_builtin(model):
             return f"{word} ≤ {value:.0e}" if value > 0 else f"{word} 0"
     return ""

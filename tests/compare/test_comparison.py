@@ -15,14 +15,15 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import SVR
+from sklearn.svm import SVC, SVR
 from statsmodels.stats.multitest import multipletests
 
 from skloss.cluster import KMedoids
 from skloss.compare import InputError, compare, prepare
-from skloss.compare.costs import certificate_of
+from skloss.compare.costs import certificate_of, size_of
 from skloss.compare.statistics import corrected_t_test
 from skloss.compare.words import _faster, answer
+from skloss.sparse import BestSubsetRegressor
 
 QUICK = {"baselines": ["GaussianNB", "DummyClassifier"], "n_repeats": 2, "verbose": 0}
 
@@ -384,6 +385,17 @@ def test_bounds_are_certificates(rng):
     proven = make_pipeline(StandardScaler(), KMedoids(2, bound=True)).fit(X)
     assert certificate_of(proven).startswith("gap")
     assert certificate_of(KMedoids(2).fit(X)) == ""
+
+
+def test_subsets_have_a_size_and_proofs_show_the_relative_gap(rng):
+    X, y = rng.standard_normal((40, 6)), rng.standard_normal(40)
+    searched = BestSubsetRegressor(3, random_state=0).fit(X, y)
+    assert certificate_of(searched) == ""
+    proven = BestSubsetRegressor(3, method="exact", random_state=0).fit(X, y)
+    assert certificate_of(proven) == "gap 0"
+    assert size_of(proven) == (3, "features")
+    machine = SVC(kernel="rbf").fit(X, y > 0)
+    assert size_of(machine) == (len(machine.support_vectors_), "support vectors")
 
 
 def test_noise_is_called_noise(rng):
