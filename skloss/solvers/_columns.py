@@ -57,22 +57,27 @@ class _Columns:
 
     def back_product(self, r):
         """Product of all columns with a vector (n,), or with columns (n, b)."""
-        return self._back_product(r) - np.multiply.outer(self.mean, r.sum(axis=0))
+        product = self._back_product(r)
+        if self.mean.any():
+            product -= np.multiply.outer(self.mean, r.sum(axis=0))
+        return product
 
     @property
     def center(self):
         """What is subtracted, at once or later."""
         return self.mean
 
-    def _cancels(self, row_shares):
-        """Whether to subtract a column's mean later would cost over two digits."""
-        return self.mean**2 > 100 * self._squares(row_shares)
+
+def _cancels(mean, squares):
+    """Whether to subtract a column's mean later would cost over two digits."""
+    return mean**2 > 100 * squares
 
 
 class DenseColumns(_Columns):
     """Dense columns, centred (less `shift`) a part at a time where they must be."""
 
     shift = None
+    memory = np.empty(0)
 
     @property
     def center(self):
@@ -81,11 +86,13 @@ class DenseColumns(_Columns):
 
     def _center(self, row_shares):
         # Twice: what rounding makes the first mean miss is what the rest has.
-        self.mean = self._back_product(row_shares)
-        self.shift, self.mean = self.mean, np.zeros_like(self.mean)
-        self.mean = self.shift + self._back_product(row_shares)
-        self.shift = None
-        if self._cancels(row_shares).any():
+        mean = self._back_product(row_shares)
+        rest, squares = np.zeros_like(mean), np.zeros_like(mean)
+        for rows, part in row_parts(self.X, mean):
+            rest += row_shares[rows] @ part
+            squares += row_shares[rows] @ np.square(part, out=part)
+        self.mean = mean + rest
+        if _cancels(self.mean, squares).any():
             self.shift, self.mean = self.mean, np.zeros_like(self.mean)
 
     def _squares(self, weight):
@@ -105,12 +112,13 @@ class DenseColumns(_Columns):
         return np.concatenate([part @ w for _, part in row_parts(self.X, self.shift)])
 
     def _back_product(self, r):
+        # With X on the right BLAS needs half the time where r has few columns.
         if self._is_plain():
-            return self.X.T @ r
-        total = np.zeros((self.X.shape[1], *r.shape[1:]))
+            return (r.T @ self.X).T
+        total = np.zeros((*r.shape[1:], self.X.shape[1]))
         for rows, part in row_parts(self.X, self.shift):
-            total += part.T @ r[rows]
-        return total
+            total += r[rows].T @ part
+        return total.T
 
     def suffix_products(self, chosen, n_new, weight, rows=None):
         """Products of chosen columns with the last of them; see `SparseColumns`."""
@@ -122,8 +130,41 @@ class DenseColumns(_Columns):
                 panel *= np.sqrt(weight[part, None])
                 out += panel.T @ panel
             else:
-                out += panel.T @ (weight[part, None] * panel[:, k - n_new :])
+                out += ((weight[part, None] * panel[:, k - n_new :]).T @ panel).T
         return out
+
+    def second_moments(self, rows, weight, more=None):
+        """Weighted products of all columns, less their centers, and of `more`.
+
+        Parameters
+        ----------
+        rows : ndarray of intp
+            Over which rows.
+        weight : ndarray of shape (n,)
+            Weights of the rows.
+        more : ndarray of shape (n, m), default=None
+            Columns that come after those of the design.
+
+        Returns
+        -------
+        ndarray of shape (p + m, p + m)
+        """
+        p, m = self.X.shape[1], 0 if more is None else more.shape[1]
+        out, buffer, weight = np.zeros((p + m, p + m)), None, weight[rows]
+        factor = weight.max(initial=0.0)
+        are_equal = weight.min(initial=factor) == factor
+        for part in _ranges(len(rows), p + m):
+            if buffer is None:
+                order = "F" if self.X.flags.f_contiguous else "C"
+                buffer = np.empty((len(rows[part]), p + m), order=order)
+            panel = buffer[: len(rows[part])]
+            np.subtract(self._rows(rows[part]), self.center, out=panel[:, :p])
+            if m:
+                panel[:, p:] = more[rows[part]]
+            if not are_equal:
+                panel *= np.sqrt(weight[part, None])
+            out += panel.T @ panel  # BLAS computes one half only
+        return factor * out if are_equal else out
 
     def scores_at(self, chosen, W, rows=None):
         """Product of chosen columns with coefficients (k, b), on some of the rows."""
@@ -151,13 +192,33 @@ class DenseColumns(_Columns):
         return np.array_equal(self.X[:, i], self.X[:, j])
 
     def _panel(self, chosen, rows):
-        """Gather some rows of some columns, less their means."""
+        """Gather some rows of some columns, less their means.
+
+        The next panel may take its place.
+        """
         if isinstance(rows, slice):
-            panel = self.X[rows, chosen].astype(np.float64, copy=False)
+            panel = self._whole_panel(chosen, rows)
         else:
             panel = self.X[rows[:, None], chosen].astype(np.float64, copy=False)
-        panel -= self.center[chosen]
+        if self.center.any():
+            panel -= self.center[chosen]
         return panel
+
+    def _whole_panel(self, chosen, rows):
+        X, n = self.X, self.X.shape[0]
+        is_whole = rows.start == 0 and rows.stop == n and X.dtype == np.float64
+        if not (is_whole and X.flags.forc):
+            return X[rows, chosen].astype(np.float64, copy=False)
+        # Memory that is new at each gathering costs more than to fill it.
+        size = n * len(chosen)
+        if size > self.memory.size:
+            self.memory = np.empty(3 * size // 2)
+        memory = self.memory[:size]
+        if X.flags.f_contiguous:
+            panel = memory.reshape(len(chosen), n)
+            return np.take(X.T, chosen, axis=0, out=panel, mode="clip").T
+        panel = memory.reshape(n, len(chosen))
+        return np.take(X, chosen, axis=1, out=panel, mode="clip")
 
     def _is_plain(self):
         return self.shift is None and self.X.dtype == np.float64
@@ -183,7 +244,7 @@ class SparseColumns(_Columns):
 
     def _center(self, row_shares):
         self.mean = self.X.T @ row_shares
-        full = np.flatnonzero(self._cancels(row_shares))
+        full = np.flatnonzero(_cancels(self.mean, self._squares(row_shares)))
         if not full.size:
             return
         columns = self.X[:, full].toarray()
@@ -274,12 +335,16 @@ def row_parts(X, shift=None):
     rows : slice
         Which rows.
     part : ndarray of shape (n_rows, p)
-        The copy.
+        The copy, until the next one takes its place.
     """
-    n_rows = max(64, _PART // max(1, X.shape[1]))
-    for start in range(0, X.shape[0], n_rows):
+    n_rows = min(max(64, _PART // max(1, X.shape[1])), X.shape[0])
+    order = "F" if X.flags.f_contiguous else "C"
+    buffer = np.empty((n_rows, X.shape[1]), order=order)
+    for start in range(0, X.shape[0], max(1, n_rows)):
         rows = slice(start, start + n_rows)
-        part = X[rows].astype(np.float64)
-        if shift is not None:
-            part -= shift
+        part = buffer[: len(X[rows])]
+        if shift is None:
+            part[:] = X[rows]
+        else:
+            np.subtract(X[rows], shift, out=part)
         yield rows, part

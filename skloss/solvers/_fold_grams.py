@@ -7,10 +7,14 @@ columns of its own: few folds need the same ones.
 
 import numpy as np
 
-from skloss.solvers._columns import columns_of
+from skloss.solvers._columns import DenseColumns, columns_of
+from skloss.solvers._fold_moments import FoldMoments
 from skloss.solvers._task_gram import TaskGram
 
 __all__ = ["FoldGrams"]
+
+_FEW_COLUMNS = 64  # whose Gram matrices are small, however few the rows
+_ROWS = 4096  # at a time, whose errors are computed
 
 
 class FoldGrams:
@@ -62,6 +66,7 @@ class FoldGrams:
         self.weights /= self.shares
         self._read_target(y)
         self.grams = [TaskGram(self, f) for f in range(len(left_out))]
+        self.moments = None
 
     def _read_target(self, y):
         S = self.weights
@@ -71,21 +76,34 @@ class FoldGrams:
             more = np.einsum("if,if->f", S, Y)
             Y -= more
             self.target_means += more
-            for f in range(S.shape[1]):
+        weighted = S * Y
+        self.target, self.square = Y, np.einsum("if,if->f", weighted, Y)
+        if self.center:
+            noise = 64 * np.finfo(np.float64).eps * np.abs(self.target_means)
+            for f in np.flatnonzero(np.sqrt(self.square) <= noise):
                 seen = y[S[:, f] > 0]
                 if np.ptp(seen) == 0:  # exactly zero, of which rounding makes a fit
                     self.target_means[f], Y[:, f] = seen[0], y - seen[0]
-        self.target = Y
-        self.square = np.einsum("if,if,if->f", S, Y, Y)
-        # Columns are less their means over all rows, so that these are small.
-        shifts = (
-            self.columns.back_product(S) if self.center else np.zeros((self.size, 1))
-        )
-        self.shifts = np.broadcast_to(shifts, (self.size, S.shape[1])).T
+                    weighted[:, f] = self.square[f] = 0.0
+        self.linear = self.columns.back_product(weighted).T.copy()
+        self.shifts = np.zeros_like(self.linear)
+        if self.center:
+            # Columns are less their means over all rows, so that these are small.
+            self.shifts = self.columns.back_product(S).T.copy()
         self.means = self.shifts + self.columns.center
-        self.linear = (self.columns.back_product(S * Y)).T.copy()
         # Columns that do not vary over a task's rows, of those chosen.
         self.silent = np.zeros(self.linear.shape, dtype=bool)
+
+    def read_all(self):
+        """Get ready to choose all columns at once, in all tasks.
+
+        Of dense columns, far fewer than rows, one pass over X then serves all Gram
+        matrices.
+        """
+        are_few = self.size <= max(_FEW_COLUMNS, self.n_rows // 4)
+        is_dense = isinstance(self.columns, DenseColumns)
+        if self.moments is None and are_few and is_dense:
+            self.moments = FoldMoments(self)
 
     def extend(self, new):
         """Choose more columns in all tasks."""
@@ -138,19 +156,34 @@ class FoldGrams:
             W[support, b] = w
         gradients, squares = np.empty_like(W), np.empty(len(tasks))
         errors = np.full(len(tasks), np.nan)
-        for f in set(tasks):
-            own, gram = np.flatnonzero(np.equal(tasks, f)), self.grams[f]
+        tasks = np.asarray(tasks)
+        for f in np.unique(tasks):
+            own, gram = np.flatnonzero(tasks == f), self.grams[f]
             V, c = W[np.ix_(gram.kept, own)], self.linear[f, gram.kept, None]
             pull = gram.matrix @ V - c
             gradients[np.ix_(gram.kept, own)] = pull
             total = self.square[f] + np.einsum("jb,jb->b", V, pull - c)
             squares[own] = np.maximum(total, 0.0)
-            rows = self.scored[f]
-            if len(rows) and self.weight[rows].sum() > 0:
-                everything = np.arange(self.size)
-                R = self._residuals([f] * len(own), everything, W[:, own], rows)
-                errors[own] = self.weight[rows] @ R**2 / self.weight[rows].sum()
+            errors[own] = self._errors_of(f, W[:, own])
         return gradients, squares, errors
+
+    def _errors_of(self, task, W):
+        """Mean squares (b,) on a task's scored rows of residuals of W (p, b)."""
+        rows, errors = self.scored[task], np.full(W.shape[1], np.nan)
+        total = self.weight[rows].sum()
+        if not total > 0:
+            return errors
+        if self.moments is not None:
+            errors = self.moments.errors(task, W)
+        unknown = np.flatnonzero(np.isnan(errors))
+        if unknown.size:
+            errors[unknown] = 0.0
+            owners, everything = [task] * unknown.size, np.arange(self.size)
+            for start in range(0, len(rows), _ROWS):
+                part = rows[start : start + _ROWS]
+                R = self._residuals(owners, everything, W[:, unknown], part)
+                errors[unknown] += self.weight[part] @ R**2 / total
+        return errors
 
     def residuals(self, tasks, supports, values, rows=None):
         """Residuals of several coefficient vectors.

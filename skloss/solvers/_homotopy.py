@@ -20,6 +20,7 @@ __all__ = ["Homotopy"]
 _INDEPENDENT = 1e-12  # share of a column's square that the active ones must leave of it
 _MOST_ACTIVE = 2000  # beyond, factors by BLAS are cheaper than an update for each piece
 _MOVING = 1e-10  # of two rates that cancel, what is not rounding
+_ROOM = 40  # for active coordinates, before the first come
 _ATTEMPTS = 4
 _PATIENCE = 3  # failures in a row
 
@@ -67,24 +68,15 @@ class Homotopy:
         if self.n_failures == _PATIENCE:
             return None
         x, k = x.copy(), x.size
-        free = (strength == 0.0) & (Q.diagonal()[:k] > 0.0) & (not positive)
+        free = np.zeros(k, dtype=bool)
+        if not positive and np.count_nonzero(strength) < k:
+            free = (strength == 0.0) & (Q.diagonal()[:k] > 0.0)
         if not self._start(Q, x, (x != 0.0) | free, free):
             x[:] = 0.0  # a longer way, from where nothing depends on anything
             if not self._start(Q, x, free, free):
                 return self._fail()
         for _ in range(_ATTEMPTS):
-            self.n_active, off = _follow(
-                self.factor,
-                self.active,
-                self.n_active,
-                Q,
-                c,
-                x,
-                strength,
-                free,
-                positive,
-                0.1 * tol,
-            )
+            off = self._follow(Q, c, x, strength, free, positive, 0.1 * tol)
             if off <= tol:
                 self.n_failures = 0
                 return x
@@ -92,6 +84,16 @@ class Homotopy:
             if not self._factor(Q, np.sort(self.active[: self.n_active])):
                 break
         return self._fail()
+
+    def _follow(self, Q, c, x, *args):
+        """Follow the solution, with more room whenever there is too little."""
+        while True:
+            L, active, a = self.factor, self.active, self.n_active
+            self.n_active, off = _follow(L, active, a, Q, c, x, *args)
+            most = min(x.size, _MOST_ACTIVE + 1)
+            if off < np.inf or self.n_active < active.size or active.size == most:
+                return off
+            self._reserve(active.size + 1, most)
 
     def _fail(self):
         self.n_failures += 1
@@ -105,8 +107,10 @@ class Homotopy:
         n_wanted = np.count_nonzero(wanted)
         if n_wanted > _MOST_ACTIVE:
             return False
-        self._reserve(wanted.size)
+        self._reserve(n_wanted, min(wanted.size, _MOST_ACTIVE + 1))
         n_kept = np.count_nonzero(wanted[self.active[: self.n_active]])
+        if n_kept == n_wanted == self.n_active:
+            return True
         is_new = 4 * (n_wanted - n_kept) > n_kept + 20
         if is_new and self._factor(Q, np.flatnonzero(wanted)):
             return True
@@ -115,16 +119,16 @@ class Homotopy:
         self.n_active = max(a, 0)
         return a >= 0
 
-    def _reserve(self, k):
-        most = min(k, _MOST_ACTIVE + 1)
+    def _reserve(self, n_wanted, most):
+        """Make room for so many active coordinates; there never are more than most."""
         old = self.active.size
-        if most <= old:
+        if n_wanted <= old and old > 0:
             return
-        capacity = min(max(most, 3 * old // 2), _MOST_ACTIVE + 1)
-        factor = np.empty((capacity, capacity))
-        factor[:old, :old] = self.factor
+        capacity = min(max(n_wanted + _ROOM, 3 * old // 2), most)
+        a, factor = self.n_active, np.empty((capacity, capacity))
+        factor[:a, :a] = self.factor[:a, :a]
         active = np.empty(capacity, np.intp)
-        active[:old] = self.active
+        active[:a] = self.active[:a]
         self.factor, self.active = factor, active
 
     def _factor(self, Q, wanted):
@@ -253,7 +257,8 @@ def _follow(L, active, a, Q, c, x, strength, free, positive, slack):
     a : int
         Size of the active set.
     off : float
-        Largest distance from stationarity; infinite if the end was not reached.
+        Largest distance from stationarity; infinite if the end was not reached, as
+        where there is no room for one more active coordinate.
     """
     k = x.size
     q, u, level, sign = np.empty(k), np.empty(k), np.empty(k), np.zeros(k)
@@ -288,6 +293,8 @@ def _follow(L, active, a, Q, c, x, strength, free, positive, slack):
             q[j] += length * u[j]
             level[j] += length * rate[j]
         if new >= 0:
+            if a == active.size:
+                return a, np.inf
             sign[new], just_left = -1.0 if q[new] > 0.0 else 1.0, -1
             if not _enter(L, active, a, Q, new):
                 position = _make_way(L, active[:a], Q, new, x, sign, free)

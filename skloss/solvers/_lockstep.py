@@ -18,6 +18,7 @@ __all__ = [
 
 _FIRST_AHEAD = 4  # levels solved between two passes over X
 _MOST_AHEAD = 16
+_MOST_AHEAD_OF_GRAMS = 32  # where nothing is read in between
 _FEW = 1 << 20  # numbers of which memory is no matter
 _FINEST = 1e-5  # part of the tolerance below which no solution gets better
 
@@ -91,6 +92,8 @@ class Common(NamedTuple):
         Called with the number of the task and its solutions so far.
     weight : ndarray of shape (p,), default=None
         Weights of a separable penalty.
+    has_all_columns : bool, default=False
+        Whether all columns are in the Gram matrices.
     """
 
     data: object
@@ -99,9 +102,12 @@ class Common(NamedTuple):
     max_iter: int
     report: object
     weight: np.ndarray | None = None
+    has_all_columns: bool = False
 
     def most_ahead(self):
         """How many levels ahead residuals may be held without outgrowing X."""
+        if self.has_all_columns:
+            return _MOST_AHEAD_OF_GRAMS
         n_tasks = len(self.data.left_out)
         if self.data.n_rows * n_tasks * _MOST_AHEAD <= _FEW:
             return _MOST_AHEAD
@@ -174,6 +180,8 @@ class PathTask:
         self.solved, self.x = [], np.empty(0)
         self.most_ahead, self.n_trials = common.most_ahead(), 0
         self.ahead = min(_FIRST_AHEAD, self.most_ahead)
+        if common.has_all_columns:
+            self.ahead = self.most_ahead
         self.n_iter, self.precision = 0, 1.0
         self.stopped = False
 
@@ -211,11 +219,12 @@ class PathTask:
         kept, at = self.kept, len(self.solved)
         x = np.zeros(kept.size)
         x[: self.x.size] = self.x
-        trials = []
+        trials, in_order = [], bool((kept[1:] > kept[:-1]).all())
         for number in range(at, min(at + self.ahead, len(self.common.levels))):
             x = self.solve(self.common.levels[number], x)
-            places = np.flatnonzero(x)
-            places = places[np.argsort(kept[places])]
+            (places,) = x.nonzero()
+            if not in_order:
+                places = places[np.argsort(kept[places])]
             trials.append(Trial(self.number, number, x, kept[places], x[places]))
         self.n_trials = len(trials)
         return trials

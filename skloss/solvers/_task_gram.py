@@ -5,6 +5,7 @@ import numpy as np
 __all__ = ["TaskGram"]
 
 _FEW_ROWS = 0.5  # of all: then they are gathered, not weighted by zeros
+_STRIP = 1 << 17  # numbers compared at a time in the search for equal columns
 
 
 class TaskGram:
@@ -57,11 +58,15 @@ class TaskGram:
         self.kept = np.concatenate([self.kept, new])
         self.place[new] = np.arange(old, self.kept.size)
         self._reserve(old)
-        product = data.columns.suffix_products(
-            self.kept, len(new), self._weight, self._rows
-        )
-        shift = data.shifts[self.task, self.kept]
-        product -= np.outer(shift, shift[old:])
+        product, shift = None, data.shifts[self.task, self.kept]
+        if data.moments is not None and np.array_equal(new, np.arange(data.size)):
+            product = data.moments.products(self.task)
+        if product is None:
+            product = data.columns.suffix_products(
+                self.kept, len(new), self._weight, self._rows
+            )
+        if data.center:
+            product -= np.outer(shift, shift[old:])
         G = self.matrix
         G[:, old:] = product
         G[old:, :old] = product[:old].T
@@ -108,16 +113,20 @@ class TaskGram:
         -------
         ndarray of intp
         """
-        G, eps = self.matrix, np.finfo(np.float64).eps
-        squares = G.diagonal()
-        found = []
-        for j in columns:
-            at = self.place[j]
-            close = np.abs(G[at] - squares) <= 64 * eps * squares[at]
-            close &= np.abs(squares - squares[at]) <= 64 * eps * squares[at]
-            close[at:] = False
-            for i in self.kept[close & (squares > 0)]:
-                if weight[i] <= weight[j] and self.data.columns.are_equal(i, j):
+        squares = self.matrix.diagonal()
+        step, found = _STRIP // max(1, self.kept.size) + 1, []
+        for start in range(0, len(columns), step):
+            places = self.place[columns[start : start + step]]
+            own = squares[places, None]
+            noise = 64 * np.finfo(np.float64).eps * own
+            close = np.abs(self.matrix[places] - own) <= noise
+            close &= (np.abs(squares - own) <= noise) & (squares > 0)
+            close &= np.arange(self.kept.size) < places[:, None]
+            for at, before in np.argwhere(close):
+                i, j = self.kept[before], self.kept[places[at]]
+                is_known = found and found[-1] == j
+                if is_known or weight[i] > weight[j]:
+                    continue
+                if self.data.columns.are_equal(i, j):
                     found.append(j)
-                    break
         return np.array(found, dtype=np.intp)

@@ -62,7 +62,8 @@ def stationarity(penalty, x, gradient, weight, distances):
         a kernel would pass over.
     """
     largest = kkt_distances(penalty, x, gradient, weight, distances)
-    return largest if np.isfinite(gradient).all() else math.nan
+    is_finite = np.count_nonzero(np.isfinite(gradient)) == gradient.size
+    return largest if is_finite else math.nan
 
 
 def dual_reach(penalty):

@@ -1,8 +1,10 @@
 """Penalised least squares at falling strengths of the penalty, each certified."""
 
+import functools
 import math
 
 import numpy as np
+from scipy.linalg import blas
 
 from skloss.penalties import L1, NonNegative, total
 from skloss.solvers._active_set import minimize_block
@@ -29,6 +31,8 @@ __all__ = ["Level", "PathSolution", "look_at", "polish", "quadratic_path"]
 _ALL_AT_ONCE = 50  # so few columns need no working set
 _TALL = 10  # rows per column; then a Gram matrix of all columns may save passes over X
 _UNPENALISED = 1e-200  # weights below only tell a constraint from none
+
+_reach = functools.lru_cache(maxsize=1024)(dual_reach)  # tasks ask for the same ones
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -78,8 +82,11 @@ def quadratic_path(
     Coordinate Descent Converge Faster", JMLR 23, 2022 (Newton on the active set).
     """
     common = Common(data, levels, tol, max_iter, report, weight)
-    tasks = [_Task(common, f) for f in range(len(data.left_out))]
     first = _first_columns(common, np.asarray(start, dtype=np.intp))
+    if first.size == data.size:
+        data.read_all()
+        common = common._replace(has_all_columns=True)
+    tasks = [_Task(common, f) for f in range(len(data.left_out))]
     _add(tasks, [first] * len(tasks))
     return run(data, tasks, _add)
 
@@ -166,7 +173,10 @@ def _add(tasks, wanted):
     """Add columns to working sets; of equal ones the first alone may move."""
     for task, columns in zip(tasks, wanted):
         gram, common = task.gram, task.common
-        new = np.unique(columns[gram.place[columns] < 0])
+        new = columns[gram.place[columns] < 0]
+        if not new.size:
+            continue
+        new = np.unique(new)
         gram.extend(new)
         # With a ridge the minimum is unique, and equal columns share.
         if not any(level.ridge for level in common.levels):
@@ -179,16 +189,22 @@ class _Task(PathTask):
     def __init__(self, common, number):
         super().__init__(common, number)
         self.gram, self.homotopy = common.data.grams[number], Homotopy()
+        self.free = np.flatnonzero(common.weight < _UNPENALISED)
 
     @property
     def kept(self):
         return self.gram.kept
 
+    def solve_ahead(self):
+        kept = self.kept
+        self.linear = self.common.data.linear[self.number, kept]
+        self.steepest = np.abs(self.linear).max(initial=0.0)
+        self.weight = self.common.weight[kept]
+        return super().solve_ahead()
+
     def solve(self, level, x):
-        x = x.copy()
-        c = self.common.data.linear[self.number, self.kept]
-        weight = self.common.weight[self.kept]
-        tol = self._inner_tol(level, x, c)
+        c, weight = self.linear, self.weight
+        tol = self._inner_tol(level, x)
         if not level.ridge and isinstance(level.penalty, (L1, NonNegative)):
             solution = self.homotopy.solve(
                 self.gram.buffer,
@@ -202,18 +218,19 @@ class _Task(PathTask):
                 return solution
         Q = self.gram.matrix.copy()
         Q[np.diag_indices(len(Q))] += level.ridge
+        x = x.copy()
         minimize_block(level.penalty, Q, c, x, weight, tol)
         return x
 
-    def _inner_tol(self, level, x, c):
+    def _inner_tol(self, level, x):
         """Distance from stationarity that makes a gap of a part of what is allowed."""
         tol, square = self.common.tol, self.common.data.square[self.number]
-        lengths = np.abs(x).sum()
+        lengths = blas.dasum(x) if x.size else 0.0
         linear = 0.2 * tol * square / lengths if lengths > 0.0 else math.inf
         scaled = 0.3 * math.sqrt(tol) * level.threshold
         most = min(linear, scaled) if level.threshold else linear
-        floor = 1e-15 * np.abs(c).max(initial=0.0)
-        return max(self.precision * min(most, math.sqrt(tol * square)), floor)
+        most = self.precision * min(most, math.sqrt(tol * square))
+        return max(most, 1e-15 * self.steepest)
 
     def certify(self, seen, gradient):
         """Solution with its certificate, and distances from stationarity."""
@@ -247,7 +264,7 @@ class _Task(PathTask):
         weight = common.weight
         if level.threshold == 0.0 and isinstance(level.penalty, L1):
             weight = np.zeros_like(weight)  # nothing is penalised but by the ridge
-        elif dual_reach(level.penalty) == 0.0:
+        elif _reach(level.penalty) == 0.0:
             limit = level.threshold or 0.01 * np.abs(gradient).max(initial=0.0)
             limit = max(limit, 1e-9 * math.sqrt(scale * self._largest_square()))
             return math.nan, violation <= 100 * tol * limit
@@ -262,7 +279,8 @@ class _Task(PathTask):
 
         Coordinates whose constraint alone is left, of tiny weight, become so.
         """
-        free = np.flatnonzero(weight < _UNPENALISED)
+        are_own = weight is self.common.weight
+        free = self.free if are_own else np.flatnonzero(weight < _UNPENALISED)
         if not free.size:
             return True
         # As long as the columns are; those not looked at are not longer than some.

@@ -146,9 +146,12 @@ def solve_folds(sample, splits, solve, *, center, n_jobs=None):
     folds : list of lists of PathSolution
         Of each fold.
     """
-    rows = np.arange(len(sample.y))
-    tasks = [(rows[:0], rows[:0])]
-    tasks += [(np.setdiff1d(rows, train), test) for train, test in splits]
+    nothing = np.empty(0, dtype=np.intp)
+    tasks = [(nothing, nothing)]
+    for train, test in splits:
+        is_left_out = np.ones(len(sample.y), dtype=bool)
+        is_left_out[train] = False
+        tasks.append((np.flatnonzero(is_left_out), test))
     jobs = min(effective_n_jobs(n_jobs), len(tasks))
     chunks = [tasks[i::jobs] for i in range(jobs)]
     parts = Parallel(n_jobs=jobs)(
