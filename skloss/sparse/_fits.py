@@ -19,6 +19,7 @@ __all__ = [
     "warn_unless_certified",
 ]
 
+_FAINT = 1e-14  # strengths beside the largest that matters
 _ALL_ROWS = np.empty(0, dtype=np.intp)  # what a fit to all rows leaves out
 
 
@@ -123,7 +124,7 @@ def progress_report(progress, alphas, task=0):
     return report
 
 
-def warn_unless_certified(estimator, solution, square):
+def warn_unless_certified(estimator, solution, grams, plan, alpha):
     """Warn of a fit that did not reach its tolerance.
 
     Parameters
@@ -132,20 +133,31 @@ def warn_unless_certified(estimator, solution, square):
         The estimator, with `tol` and `max_iter`.
     solution : PathSolution
         The worst fit.
-    square : float
-        Mean square of the target less its mean.
+    grams : FoldGrams
+        What was fitted; its first task.
+    plan : Plan
+        The penalty.
+    alpha : float
+        Its strength.
     """
     if solution.converged:
         return
+    square = grams.square[0]
     if math.isnan(solution.dual_gap):
         reached = f"a violation of stationarity of {solution.kkt_violation:.2g}"
     else:
         share = solution.dual_gap / square if square > 0 else math.inf
         reached = f"a duality gap of {share:.2g} of the mean square of y"
+    advice = "Raise max_iter, or tol, or scale the columns of X alike."
+    largest = plan.alpha_max(grams)
+    if alpha < _FAINT * largest:
+        advice = (
+            f"Raise alpha: {alpha:.2g} is lost in rounding beside {largest:.2g}, the "
+            f"largest that matters. Or {advice[0].lower()}{advice[1:]}"
+        )
     warnings.warn(
         f"{type(estimator).__name__} stopped after {solution.n_iter} passes over X "
-        f"with {reached}; tol is {estimator.tol:g}. Raise max_iter, or tol, or scale "
-        "the columns of X alike.",
+        f"with {reached}; tol is {estimator.tol:g}. {advice}",
         ConvergenceWarning,
         stacklevel=3,
     )

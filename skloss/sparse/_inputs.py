@@ -1,5 +1,7 @@
 """What the sparse regressors ask of their data and options, in one place."""
 
+import reprlib
+import warnings
 from numbers import Integral
 from typing import NamedTuple
 
@@ -13,12 +15,14 @@ from skloss._validation import check_weights, weight_unit, working_dtype
 __all__ = [
     "Sample",
     "as_sample",
+    "canonical",
     "check_count",
     "check_count_of_columns",
     "check_factors",
     "read_sample",
     "read_weights",
     "refuse_scale",
+    "warn_idle",
 ]
 
 
@@ -109,11 +113,10 @@ def as_sample(X, y, sample_weight):
             )
     y = np.asarray(y, dtype=np.float64)
     weight, total, given = read_weights(sample_weight, X.shape[0])
+    if sparse.issparse(X):
+        X = canonical(X)
     refuse_scale("X", X)
     refuse_scale("y", y)
-    if sparse.issparse(X):
-        X = sparse.csc_array(X)
-        X.sum_duplicates()
     return Sample(
         X,
         y,
@@ -121,6 +124,28 @@ def as_sample(X, y, sample_weight):
         total,
         None if sample_weight is None else given,
     )
+
+
+def canonical(X, kind=sparse.csc_array):
+    """Sort the entries of a sparse matrix, and add up those of one place.
+
+    Parameters
+    ----------
+    X : sparse matrix or array
+        Left as it is: its buffers are the user's, and perhaps read-only.
+    kind : type, default=csc_array
+        Class of the result, CSC or CSR.
+
+    Returns
+    -------
+    sparse matrix or array
+        On the buffers of X where nothing had to be done.
+    """
+    X = kind(X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def read_weights(sample_weight, n_samples):
@@ -192,6 +217,31 @@ def refuse_scale(name, values):
             f"The values in {name} are too small: their squares underflow. Multiply "
             f"{name} by a constant."
         )
+
+
+def warn_idle(parameter, given, setting, use):
+    """Tell of a parameter that a fit does not look at.
+
+    It is no error: a grid over several parameters has such places.
+
+    Parameters
+    ----------
+    parameter : str
+        The parameter.
+    given : object
+        Its value.
+    setting : str
+        What makes it idle, as ``name=value``.
+    use : str
+        Where it is used.
+    """
+    value = " ".join(reprlib.repr(given).split())
+    warnings.warn(
+        f"{parameter} is not used with {setting}: it is for {use}; got "
+        f"{parameter}={value}.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def check_factors(name, given, n_features):

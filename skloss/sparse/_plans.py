@@ -25,15 +25,21 @@ from skloss.solvers.path import (
     polish,
     quadratic_path,
 )
-from skloss.sparse._inputs import check_count, check_factors
+from skloss.sparse._inputs import check_count, check_factors, warn_idle
 
-__all__ = ["PENALTY_CONSTRAINTS", "PENALTY_NAMES", "Plan", "plan_of"]
+__all__ = ["PENALTY_CONSTRAINTS", "PENALTY_NAMES", "Plan", "plan_of", "plans_of"]
 
 SEPARABLE = ("l1", "elasticnet", "mcp", "scad")
 CONCAVE = ("mcp", "scad")
 _PRACTICALLY_NULL = 0.1  # part of a first step's gain that is left
 GROUPED = ("group", "sparse_group")
 PENALTY_NAMES = (*SEPARABLE, *GROUPED, "sparse_envelope", "slope")
+
+# Penalties that look at a parameter which others may be given in vain.
+_USES = {
+    "groups": (*GROUPED, "sparse_envelope"),
+    "n_nonzero_coefs": ("sparse_envelope",),
+}
 
 # Of the parameters that say what is fitted.
 PENALTY_CONSTRAINTS = {
@@ -204,8 +210,14 @@ def _refuse_scales(penalty, data):
         )
 
 
-def plan_of(estimator, n_features, *, l1_ratio=None):
-    """Read what an estimator is to fit.
+def plan_of(estimator, n_features):
+    """Read what an estimator is to fit; see `plans_of`."""
+    (plan,) = plans_of(estimator, n_features, [estimator.l1_ratio])
+    return plan
+
+
+def plans_of(estimator, n_features, l1_ratios):
+    """Read what an estimator is to fit, for each of some ratios.
 
     Parameters
     ----------
@@ -213,21 +225,35 @@ def plan_of(estimator, n_features, *, l1_ratio=None):
         With the parameters of `PENALTY_CONSTRAINTS` that say what is penalised.
     n_features : int
         Number of columns of the design.
-    l1_ratio : float, default=None
+    l1_ratios : list of float
         In place of the estimator's.
 
     Returns
     -------
-    Plan
+    list of Plan
 
     Raises
     ------
     ValueError
         If parameters do not go together; the message names them.
+
+    Warns
+    -----
+    UserWarning
+        If a parameter is given that the penalty does not look at.
     """
+    _refuse_mismatch(estimator, n_features)
+    for parameter, penalties in _USES.items():
+        given = getattr(estimator, parameter)
+        if given is not None and estimator.penalty not in penalties:
+            setting = f"penalty={estimator.penalty!r}"
+            use = "penalty=" + " or ".join(map(repr, penalties))
+            warn_idle(parameter, given, setting, use)
+    return [_plan_of(estimator, n_features, float(ratio)) for ratio in l1_ratios]
+
+
+def _plan_of(estimator, n_features, ratio):
     name = estimator.penalty
-    ratio = float(estimator.l1_ratio if l1_ratio is None else l1_ratio)
-    _refuse_mismatch(estimator)
     if name in SEPARABLE:
         weight = check_factors("feature_weights", estimator.feature_weights, n_features)
         return _Separable(
@@ -251,7 +277,8 @@ def plan_of(estimator, n_features, *, l1_ratio=None):
     return _Vector(name, SparseEnvelope(1.0, count, groups))
 
 
-def _refuse_mismatch(estimator):
+def _refuse_mismatch(estimator, n_features):
+    """Refuse what cannot be fitted, and what would not be the fit asked for."""
     name = estimator.penalty
     if name in GROUPED and estimator.groups is None:
         raise ValueError(
@@ -269,22 +296,12 @@ def _refuse_mismatch(estimator):
         )
     if estimator.positive and name in ("sparse_envelope", "slope"):
         raise ValueError(f"positive=True does not go with penalty={name!r}.")
-    _refuse_idle(
-        estimator,
-        feature_weights=SEPARABLE,
-        groups=(*GROUPED, "sparse_envelope"),
-        n_nonzero_coefs=("sparse_envelope",),
-    )
-
-
-def _refuse_idle(estimator, **uses):
-    """Refuse parameters that the penalty would not look at."""
-    for parameter, penalties in uses.items():
-        given = getattr(estimator, parameter) is not None
-        if given and estimator.penalty not in penalties:
+    if name not in SEPARABLE:
+        given = estimator.feature_weights
+        if (check_factors("feature_weights", given, n_features) != 1.0).any():
             raise ValueError(
-                f"{parameter} do not go with penalty={estimator.penalty!r}; they may "
-                f"be given with {', '.join(penalties)}."
+                f"feature_weights other than 1 do not go with penalty={name!r}; they "
+                f"may be given with {', '.join(SEPARABLE)}."
             )
 
 

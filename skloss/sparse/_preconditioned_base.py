@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
 from skloss.sparse._base import SparseLinear
-from skloss.sparse._inputs import check_count_of_columns
+from skloss.sparse._inputs import check_count_of_columns, warn_idle
 from skloss.sparse._preconditioned_design import L1Design, PathPoint
 from skloss.sparse._preconditioned_subset import best_subsets, by_size
 from skloss.sparse.design_preconditioner import (
@@ -124,10 +124,8 @@ class BasePreconditioned(CallbackSupportMixin, SparseLinear, BaseEstimator):
     def _check_subset(self, sample):
         given = self.n_nonzero_coefs
         if given is None and self.l2 > 0:
-            raise ValueError(
-                f"l2={self.l2} needs n_nonzero_coefs: it is the ridge penalty of the "
-                "subset that this asks for; got n_nonzero_coefs=None."
-            )
+            use = "the subset that n_nonzero_coefs asks for"
+            warn_idle("l2", self.l2, "n_nonzero_coefs=None", use)
         if given is not None and not isinstance(given, str):
             n_rows = np.count_nonzero(sample.weight)
             check_count_of_columns("n_nonzero_coefs", given, n_rows, sample.X.shape[1])

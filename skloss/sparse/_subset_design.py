@@ -13,6 +13,8 @@ __all__ = ["Layout", "SubsetDesign", "SubsetFit"]
 
 _CACHE = 1 << 25  # numbers that the cached Gram columns may take: 256 MB
 _BLOCK = 128  # Gram columns computed at a time
+_TINY = 1e-6  # root of a ridge that changes nothing but rounding
+_DEPENDENT = 1e-10  # pivot beside the largest below which columns are dependent
 _ROOM = 64  # Gram columns for which there is room at the start
 
 
@@ -163,6 +165,14 @@ class _GramCache:
         self.count[0] = stop
 
 
+def _ridged(Z, y, root):
+    """Add rows that stand for a ridge, given by its root."""
+    if not root:
+        return Z, y
+    k = Z.shape[1]
+    return np.concatenate([Z, root * np.eye(k)]), np.concatenate([y, np.zeros(k)])
+
+
 def _triangle(Z, y):
     """Triangular factor of columns and a target."""
     k = Z.shape[1]
@@ -234,22 +244,20 @@ class SubsetDesign:
         if not k or self.is_constant:
             return np.zeros(k)
         Z, y = self._with_ridge(Z, y)
-        if self.positive:
-            return nnls(Z, y)[0]
         R = _triangle(Z, y)[:k]
         pivots = np.abs(R.diagonal())
-        if len(pivots) == k and pivots.min() > 1e-10 * pivots.max():
+        are_apart = len(pivots) == k and pivots.min() > _DEPENDENT * pivots.max()
+        if self.positive:
+            # Of dependent columns a ridge that is next to nothing keeps the smallest.
+            return nnls(*_ridged(Z, y, 0.0 if are_apart else _TINY))[0]
+        if are_apart:
             return linalg.lapack.dtrtrs(R[:, :k], R[:, k])[0]
-        # Columns of a group may depend on each other.
-        return linalg.lstsq(Z, y, lapack_driver="gelsy", check_finite=False)[0]
+        return linalg.lstsq(
+            Z, y, cond=_DEPENDENT, lapack_driver="gelsy", check_finite=False
+        )[0]
 
     def _with_ridge(self, Z, y):
-        """Return columns and target with rows that stand for the ridge."""
-        if not self.l2:
-            return Z, y
-        k = Z.shape[1]
-        ridge = np.sqrt(self.l2) * np.eye(k)
-        return np.concatenate([Z, ridge]), np.concatenate([y, np.zeros(k)])
+        return _ridged(Z, y, np.sqrt(self.l2))
 
     def fit(self, support):
         """Fit a support.
@@ -344,6 +352,13 @@ class SubsetDesign:
         held = len(order) if not info else info - 1
         root, q = root[:held, :held], self.q[order[:held]]
         return 1.0 - np.cumsum(linalg.lapack.dtrtrs(root, q, lower=True)[0] ** 2)
+
+    def least_loss(self):
+        """Loss with all columns, which no subset can be below."""
+        usable = np.flatnonzero(self.usable)
+        if len(usable) >= self.n_rows - 1:
+            return 0.0
+        return 2.0 * self.fit(usable).objective / self.y_square
 
     def lowest_equals(self, support):
         """Replace columns by the first columns equal to them.

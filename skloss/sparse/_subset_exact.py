@@ -1,5 +1,6 @@
 """Best subsets with a proof, by branch and bound."""
 
+import functools
 import time
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ __all__ = ["Certified", "certify", "never"]
 
 _BUDGET = 1 << 27  # work between two looks at the clock
 _ROOT_ROUNDS = 20  # of the relaxation at the root, for the bound without a search
+_SINGULAR = 1e-12  # share of the largest eigenvalue up to which one counts as 0
+_SAME = 1e-8  # relative: losses of the same columns, from Gram matrices or not
 _SLACK = 1e-10  # relative: losses that close count as equal
 _FEW = 300  # columns up to which the diagonal of the bounds is made by Newton's method
 
@@ -32,7 +35,18 @@ def never(loss, lower_bound, n_nodes):
     return False
 
 
-def certify(gram, q, l2, support, k, *, positive=False, time_limit=None, report=never):
+def certify(
+    gram,
+    q,
+    l2,
+    support,
+    k,
+    *,
+    positive=False,
+    time_limit=None,
+    report=never,
+    floor=lambda: 0.0,
+):
     """Find the best subset of k columns, or prove that there is none better.
 
     Parameters
@@ -54,6 +68,8 @@ def certify(gram, q, l2, support, k, *, positive=False, time_limit=None, report=
     report : callable
         ``report(loss, lower_bound, n_nodes)`` is called now and then and answers True
         to stop.
+    floor : callable
+        Returns a loss that no subset can be below, where Gram matrices cannot tell.
 
     Returns
     -------
@@ -68,8 +84,11 @@ def certify(gram, q, l2, support, k, *, positive=False, time_limit=None, report=
     loss = subset_loss(A, q, incumbent, positive)
     p = len(usable)
     if p <= k:
-        lowest = subset_loss(A, q, np.arange(p), positive)
-        return Certified(support, loss, min(loss, lowest), 1)
+        lowest = 0.0 if positive else floor()  # which knows of no signs
+        lowest = lowest or subset_loss(A, q, np.arange(p), positive)
+        if lowest < loss * (1.0 - _SAME):  # for columns that the search has left out
+            return Certified(usable, lowest, lowest, 1)
+        return Certified(support, loss, loss, 1)
     if loss <= _SLACK:
         return Certified(support, loss, 0.0, 1)
     if k == 1:
@@ -78,7 +97,7 @@ def certify(gram, q, l2, support, k, *, positive=False, time_limit=None, report=
         if loss > losses[best] * (1.0 + _SLACK):
             incumbent = np.array([best])
         return Certified(usable[incumbent], losses[best], losses[best], p)
-    tree = _Tree(A, q, k, loss, positive)
+    tree = _Tree(A, q, k, loss, positive, floor)
     tree.run(end, report)
     chosen = incumbent if tree.chosen is None else tree.chosen
     loss = subset_loss(A, q, chosen, positive)
@@ -90,19 +109,20 @@ def subset_loss(A, q, support, positive=False):
     part, target = np.ascontiguousarray(A[np.ix_(support, support)]), q[support]
     if positive:
         return nonnegative_loss(part, target, len(target))
-    w = linalg.lstsq(part, target, check_finite=False)[0]
+    w = linalg.lstsq(part, target, cond=_SINGULAR, check_finite=False)[0]
     return float(1.0 - 2 * w @ target + w @ part @ w)
 
 
 class _Tree:
     """Open nodes of a depth-first search."""
 
-    def __init__(self, A, q, k, loss, positive):
+    def __init__(self, A, q, k, loss, positive, floor):
         p = len(q)
+        self.floor = functools.cache(floor)
         self.k, self.least = k, DEPENDENT * A[0, 0]
         self.best = loss * (1.0 - _SLACK)
         self.n_nodes = 0
-        self.chosen = None
+        self.chosen, self.doubt = None, np.zeros(1, dtype=np.intp)
         depths = max(1, k - 1)
         self.A = np.empty((depths, p, p))
         self.q, self.z = np.empty((depths, p)), np.empty((depths, p))
@@ -138,6 +158,7 @@ class _Tree:
                 self.least,
                 self.bounds[0],
                 scratch,
+                self.doubt,
                 True,
             )
             if not self.sizes[0]:  # nothing can be better
@@ -161,6 +182,7 @@ class _Tree:
                 self.least,
                 self.best,
                 chosen,
+                self.doubt,
                 _BUDGET,
             )
             self.n_nodes += n_nodes
@@ -172,6 +194,8 @@ class _Tree:
     def lower_bound(self):
         """Lowest loss that any subset can have."""
         bound = self.best
+        if self.doubt[0]:  # what was left out may have all columns but no more
+            return min(bound, self.floor())
         for depth, size in enumerate(self.sizes):
             if size >= 0:
                 bound = min(bound, self.bounds[depth, self.at[depth] : size].min())

@@ -89,7 +89,7 @@ def certify_groups(
 
 
 def _lowest(best, bound, stack):
-    return min([best, bound, *(node[0] for node in stack)])
+    return max(0.0, min([best, bound, *(node[0] for node in stack)]))
 
 
 def _children(fixed, free, k, bound):

@@ -20,6 +20,7 @@ __all__ = ["explore", "open_node"]
 
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 _STEPS = 6  # of the relaxation at a node
+_NOTHING = 1e-4  # part of `least` below which a column surely depends on others
 
 
 @kernel(fastmath=_FAST)
@@ -37,13 +38,13 @@ def _subtract(row, factor, out):
 
 
 @kernel(fastmath=_FAST)
-def _count_better(row, diagonal, q, inverse, shift, wanted, least):
+def _count_better(row, diagonal, q, inverse, shift, wanted):
     """How many columns gain more than `wanted` beside one that is fixed."""
     count = 0
     for j in range(q.size):
         rest = diagonal[j] - row[j] * row[j] * inverse
         g = q[j] - row[j] * shift
-        count += (g * g > wanted * rest) & (rest > least)
+        count += g * g > wanted * rest
     return count
 
 
@@ -176,7 +177,14 @@ def _signed_loss(sign, fixed, n_fixed, first, second):
 
 
 @kernel
-def _best_pair(A, q, names, loss, least, best, chosen, sign, fixed, n_fixed):
+def _doubt(rest, least, doubt):
+    """Tell of a column that neither depends on others nor is told from them."""
+    if rest > _NOTHING * least:
+        doubt[0] = 1
+
+
+@kernel
+def _best_pair(A, q, names, loss, least, best, chosen, sign, fixed, n_fixed, doubt):
     """Try all pairs; return the lowest loss below `best`, and fill the pair."""
     m = q.size
     diagonal = np.empty(m)
@@ -184,6 +192,7 @@ def _best_pair(A, q, names, loss, least, best, chosen, sign, fixed, n_fixed):
         diagonal[i] = A[i, i]
     for a in range(m - 1):
         if diagonal[a] <= least:
+            _doubt(diagonal[a], least, doubt)
             continue
         inverse = 1.0 / diagonal[a]
         gain = q[a] * q[a] * inverse
@@ -191,18 +200,22 @@ def _best_pair(A, q, names, loss, least, best, chosen, sign, fixed, n_fixed):
         wanted = loss - gain - best
         new = a + 1
         if wanted > 0 and not _count_better(
-            row[new:], diagonal[new:], q[new:], inverse, shift, wanted, least
+            row[new:], diagonal[new:], q[new:], inverse, shift, wanted
         ):
             continue
         for b in range(new, m):
             rest = diagonal[b] - row[b] * row[b] * inverse
-            if rest > least:
-                value = loss - gain - (q[b] - row[b] * shift) ** 2 / rest
-                if value < best and sign[1].size:
-                    value = _signed_loss(sign, fixed, n_fixed, names[a], names[b])
-                if value < best:
-                    best = value
-                    chosen[0], chosen[1] = names[a], names[b]
+            if rest <= _NOTHING * least:
+                continue
+            value = loss - gain - (q[b] - row[b] * shift) ** 2 / rest
+            if value < best and rest <= least:
+                _doubt(rest, least, doubt)
+                continue
+            if value < best and sign[1].size:
+                value = _signed_loss(sign, fixed, n_fixed, names[a], names[b])
+            if value < best:
+                best = value
+                chosen[0], chosen[1] = names[a], names[b]
     return best
 
 
@@ -241,7 +254,9 @@ def _reorder(A, q, z, names, order, m, scratch):
 
 
 @kernel
-def open_node(A, q, z, names, m, D, r, loss, best, least, bounds, scratch, patient):
+def open_node(
+    A, q, z, names, m, D, r, loss, best, least, bounds, scratch, doubt, patient
+):
     """Bound a node, sort its columns and bound its children.
 
     Parameters are those of `explore` at one depth; `m` is the number of free columns,
@@ -288,6 +303,8 @@ def open_node(A, q, z, names, m, D, r, loss, best, least, bounds, scratch, patie
             order[kept] = j
             sorted_slopes[kept] = slopes[j]
             kept += 1
+        elif A[j, j] <= least:
+            _doubt(A[j, j], least, doubt)
     if kept < r:
         return 0
     _reorder(A, q, z, names, order, kept, scratch)
@@ -300,7 +317,7 @@ def open_node(A, q, z, names, m, D, r, loss, best, least, bounds, scratch, patie
 
 
 @kernel
-def _fill_last(tree, fixed, sign, depth, least, best, chosen):
+def _fill_last(tree, fixed, sign, depth, least, best, chosen, doubt):
     """Try all pairs at a node with two free places; return the lowest loss."""
     A, q, _, names, sizes, _, _, losses = tree
     m, pair = sizes[depth], np.empty(2, np.intp)
@@ -315,6 +332,7 @@ def _fill_last(tree, fixed, sign, depth, least, best, chosen):
         sign,
         fixed,
         depth,
+        doubt,
     )
     if found < best:
         for i in range(depth):
@@ -324,7 +342,7 @@ def _fill_last(tree, fixed, sign, depth, least, best, chosen):
 
 
 @kernel
-def _enter(tree, i, depth, k, D, least, best, scratch):
+def _enter(tree, i, depth, k, D, least, best, scratch, doubt):
     """Fix column i of a node; return how many columns its child has."""
     A, q, z, names, sizes, _, bounds, losses = tree
     new = depth + 1
@@ -345,12 +363,13 @@ def _enter(tree, i, depth, k, D, least, best, scratch):
         least,
         bounds[new],
         scratch,
+        doubt,
         False,
     )
 
 
 @kernel
-def explore(tree, fixed, sign, D, k, least, best, chosen, budget):
+def explore(tree, fixed, sign, D, k, least, best, chosen, doubt, budget):
     """Go on with a depth-first search.
 
     Parameters
@@ -384,6 +403,8 @@ def explore(tree, fixed, sign, D, k, least, best, chosen, budget):
         Loss to beat.
     chosen : ndarray of shape (k,), intp
         Filled with the subset that beats it.
+    doubt : ndarray of shape (1,), intp
+        Set to 1 if a column was left out of which more was left than rounding makes.
     budget : int
         Work after which to return: free columns squared, of all nodes.
 
@@ -403,7 +424,8 @@ def explore(tree, fixed, sign, D, k, least, best, chosen, budget):
         m, i = sizes[depth], at[depth]
         if k - depth == 2:
             budget -= m * m
-            best = min(best, _fill_last(tree, fixed, sign, depth, least, best, chosen))
+            found = _fill_last(tree, fixed, sign, depth, least, best, chosen, doubt)
+            best = min(best, found)
             i = m
         while i < m and bounds[depth, i] >= best:
             i += 1
@@ -415,7 +437,7 @@ def explore(tree, fixed, sign, D, k, least, best, chosen, budget):
         fixed[depth] = names[depth, i]
         n_nodes += 1
         budget -= 8 * m * m
-        size = _enter(tree, i, depth, k, D, least, best, scratch)
+        size = _enter(tree, i, depth, k, D, least, best, scratch, doubt)
         if size >= k - depth - 1:
             depth += 1
             sizes[depth], at[depth] = size, 0

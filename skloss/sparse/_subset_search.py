@@ -18,7 +18,7 @@ from skloss.sparse._subset_support import Support
 __all__ = ["ItemSearch", "SubsetSearch", "search_path"]
 
 _FEW_COLUMNS = 500  # up to here the whole Gram matrix is computed and starts are many
-_STARTS = 50
+_STARTS, _STARTS_OF_EACH = 50, 15  # of the largest size, or of all sizes
 _LEFT_OUT = 3  # columns that leave at a time when a local optimum is to be left
 _TURNS = 4  # detours to ever larger subsets, each by half of the size
 _GOLDEN = 0.5 * (5**0.5 - 1.0)
@@ -128,8 +128,8 @@ class SubsetSearch:
         self._run(0, 0, SWEEPS)
         return bool(self.best.state[4])
 
-    def escapes(self, patience):
-        """Leave the largest subset on detours to places that no exchange leads to.
+    def escapes(self, patience, k):
+        """Leave the best subset of a size on detours to where no exchange leads.
 
         Detours go by turns to a larger subset, which then shrinks, and to one without
         some of the columns.
@@ -139,6 +139,8 @@ class SubsetSearch:
         patience : int
             Detours in a row that may fail; once more as many after each success, for
             where there is one, there are others.
+        k : int
+            The size.
 
         Yields
         ------
@@ -146,30 +148,30 @@ class SubsetSearch:
             Whether the subset was improved.
         """
         failed, allowed = 0, patience
-        while failed < allowed and self.loss > _PERFECT:
+        while failed < allowed and self.best.losses[k] > _PERFECT:
             turn, odd = divmod(failed, 2)
             grows = turn < _TURNS and not odd
-            found = self._grown(turn + 1) if grows else self._left_out()
-            better = self.offer(found, self.most)
+            found = self._grown(turn + 1, k) if grows else self._left_out(k)
+            better = self.offer(found, k)
             failed = 0 if better else failed + 1
             allowed += patience if better else 0
             yield better
 
-    def _grown(self, turn):
-        """Local optimum with more columns than the largest subset: pairs come in."""
-        more = turn * ((self.most + 1) // 2)
-        size = min(self.most + more, len(self.candidates()), self.design.n_rows - 1)
-        return self.improved(self.best.support(self.most), size)[0]
+    def _grown(self, turn, k):
+        """Local optimum with more columns than the best subset: pairs come in."""
+        more = turn * ((k + 1) // 2)
+        size = min(k + more, len(self.candidates()), self.design.n_rows - 1)
+        return self.improved(self.best.support(k), size)[0]
 
-    def _left_out(self):
-        """Local optimum from the largest subset without some of its columns.
+    def _left_out(self, k):
+        """Local optimum from the best subset without some of its columns.
 
         They are kept out until the others have settled.
         """
-        left_out, kept = _split(self.best.support(self.most), self._n_left_out)
+        left_out, kept = _split(self.best.support(k), self._n_left_out)
         self._n_left_out += 1
         self.design.blocked[left_out] = np.inf
-        found = self.improved(kept, self.most)[0]
+        found = self.improved(kept, k)[0]
         self.design.blocked[left_out] = 0.0
         return found
 
@@ -191,14 +193,12 @@ class SubsetSearch:
                     break
             yield better
 
-    def offer_order(self, columns):
+    def offer_order(self, columns, sizes):
         """Offer the first of some columns, most important first, at some sizes."""
-        items = self.items(columns)
-        twice = np.sort(items[: 2 * self.most])
-        better, size = self.offer(twice, self.most), min(self.most, len(items))
-        while size:
-            better |= self.offer(np.sort(items[:size]), size)
-            size //= 2
+        items, better = self.items(columns), False
+        for k in sizes:
+            better |= self.offer(np.sort(items[: 2 * k]), k)
+            better |= self.offer(np.sort(items[:k]), k)
         return better
 
     def pursued(self):
@@ -251,8 +251,8 @@ class ItemSearch(SubsetSearch):
     def offer_pursuit(self):
         return False
 
-    def _left_out(self):
-        kept = _split(self.best.support(self.most), self._n_left_out)[1]
+    def _left_out(self, k):
+        kept = _split(self.best.support(k), self._n_left_out)[1]
         self._n_left_out += 1
         return self.improved(kept, len(kept))[0]
 
@@ -316,6 +316,7 @@ def searched(
     starts=(),
     orders=(),
     known=(),
+    at_all_sizes=False,
     report=_go_on,
 ):
     """Search the best supports of all sizes.
@@ -338,6 +339,8 @@ def searched(
         Columns by falling importance, of which the first ones are starts.
     known : iterable of ndarray of intp, default=()
         Supports to start from at their own sizes, before all others.
+    at_all_sizes : bool, default=False
+        Whether to start at each size instead of the largest one alone.
     report : callable, default=None
         ``report(search)`` is called after each step and answers True to stop.
 
@@ -351,13 +354,15 @@ def searched(
         return search.supports
     few = design.n_columns <= _FEW_COLUMNS
     if n_starts == "auto":
-        n_starts = _STARTS if few else 0
+        n_starts = _STARTS_OF_EACH if at_all_sizes else _STARTS
+        n_starts = n_starts if few else 0
     if n_starts and few:
         design.require_all()
     for support in known:
         search.offer(support, len(support))
     search.sweep()
-    steps = [_steps(search, n_starts, patience, random, starts, orders)]
+    effort = (n_starts, patience, random, starts, orders, at_all_sizes)
+    steps = [_steps(search, *effort)]
     if pair_swaps:
         steps.append(search.exchange_pairs())
     _go_through(itertools.chain(*steps), search, report)
@@ -377,20 +382,22 @@ def _go_through(steps, search, report):
         search.sweep()
 
 
-def _steps(search, n_starts, patience, random, starts, orders):
+def _steps(search, n_starts, patience, random, starts, orders, at_all_sizes):
     """Yield whether each step of a search improved a subset."""
     most, candidates = search.most, search.candidates()
     yield search.offer_pursuit()
     for start in starts:
         start = np.intersect1d(np.asarray(start, dtype=np.intp), candidates)
         yield search.offer(start, most)
+    sizes = range(most, 0, -1) if at_all_sizes else [most]
+    of_orders = sizes if at_all_sizes else [most >> i for i in range(most.bit_length())]
     for order in orders:
-        yield search.offer_order(order)
-    if n_starts and len(candidates) > most:
-        random = check_random_state(random)
-        for _ in range(n_starts):
-            yield search.offer(random.choice(candidates, most, replace=False), most)
-    yield from search.escapes(patience)
+        yield search.offer_order(order, of_orders)
+    random = check_random_state(random)
+    for k in sizes:
+        for _ in range(n_starts if len(candidates) > k else 0):
+            yield search.offer(random.choice(candidates, k, replace=False), k)
+        yield from search.escapes(patience, k)
 
 
 def search_path(design, most, *, layout=None, **options):

@@ -14,7 +14,7 @@ from skloss._jit import kernel
 
 __all__ = ["DEPENDENT", "Support", "least_useful", "loss_of", "move_to", "place_of"]
 
-DEPENDENT = 1e-7  # share of a column's square below which the rest counts as none
+DEPENDENT = 1e-9  # share of a column's square below which the rest counts as none
 _SHAKY = 1e-4  # share below which its departure costs digits
 _MOVES = 64  # after which the support is made anew, for it gathers rounding
 _FAST = {"reassoc", "contract", "arcp", "nsz"}

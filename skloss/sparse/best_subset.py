@@ -14,7 +14,7 @@ from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
 from skloss.sparse._base import SparseLinear
-from skloss.sparse._inputs import check_count_of_columns, read_sample
+from skloss.sparse._inputs import check_count_of_columns, read_sample, warn_idle
 from skloss.sparse._subset_design import Layout, SubsetDesign
 from skloss.sparse._subset_exact import certify
 from skloss.sparse._subset_exact_groups import certify_groups
@@ -169,8 +169,8 @@ class BestSubsetRegressor(BaseBestSubset):
     pair_swaps : bool, default=False
         Whether to go on until no exchange of two columns for two others improves
         the subset either. Takes the whole Gram matrix, and time that grows with the
-        squares of `n_features` and of `n_nonzero_coefs`. It cannot be had with
-        `groups` or `positive`.
+        squares of `n_features` and of `n_nonzero_coefs`. It is not used with `groups`
+        or ``positive=True``.
     groups : array-like of shape (n_features,), default=None
         Integer label for each column. Whole groups enter and leave.
     positive : bool, default=False
@@ -196,6 +196,7 @@ class BestSubsetRegressor(BaseBestSubset):
         Sorted columns of the support.
     rss_path_ : ndarray of shape (n_nonzero_coefs,)
         Weighted sums of squared residuals of the best supports of all sizes found.
+        Smaller sizes are by-products; `best_subset_path` searches each of them.
     objective_ : float
         What was minimised.
     lower_bound_ : float
@@ -216,18 +217,26 @@ class BestSubsetRegressor(BaseBestSubset):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if they are all strings.
 
+    Warns
+    -----
+    UserWarning
+        If `pair_swaps` is given with `groups` or ``positive=True``.
+
     Notes
     -----
-    A column of which the support leaves less than 1e-7 of its square is never added:
-    Gram matrices do not hold enough digits to tell what it would do. Of equal columns
-    the first is chosen. Coefficients come from a QR decomposition of the support.
+    A column of which the support leaves less than 1e-9 of its square is never added:
+    Gram matrices do not hold enough digits to tell what it would do. Where more than
+    1e-13 is left, ``method="exact"`` says so by a gap: `lower_bound_` then is the
+    objective with all columns. Of equal columns the first is chosen. Coefficients come
+    from a QR decomposition of the support; of columns of a group that depend on each
+    other they are the smallest.
 
     Memory: no copy of X where it is sparse, or contiguous in float64 with columns whose
     means are at most 16 times their spread; else one in float64, unless it would take
-    more than 1 GB. Two vectors of length n_features for each column that was ever in a
-    support, 256 MB at most; all n_features squared for "exact" and for `pair_swaps`,
-    and, for "exact", again for each chosen column. `l1_starts` takes one or two more
-    copies of X.
+    more than 1 GB. Rows of weight 0 are left out by a copy of all others. Two vectors
+    of length n_features for each column that was ever in a support, 256 MB at most;
+    all n_features squared for "exact" and for `pair_swaps`, and, for "exact", again
+    for each chosen column. `l1_starts` takes one or two more copies of X.
 
     Bounds of branch and bound: O. Gunluk and J. Linderoth, "Perspective
     reformulations of mixed integer nonlinear programs with indicator variables", 2010,
@@ -311,9 +320,7 @@ class BestSubsetRegressor(BaseBestSubset):
         self : BestSubsetRegressor
             The fitted estimator.
         """
-        if self.pair_swaps and (self.positive or self.groups is not None):
-            other = "positive=True" if self.positive else "groups"
-            raise ValueError(f"pair_swaps=True does not go with {other}.")
+        pair_swaps = self._swaps_pairs()
         # The number of BLAS threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
@@ -334,7 +341,7 @@ class BestSubsetRegressor(BaseBestSubset):
                     size,
                     n_starts=self.n_starts,
                     patience=self.patience,
-                    pair_swaps=self.pair_swaps,
+                    pair_swaps=pair_swaps,
                     random=self.random_state,
                     starts=starts,
                     orders=orders_of(self, sample, size, self.random_state)[0],
@@ -346,6 +353,13 @@ class BestSubsetRegressor(BaseBestSubset):
                 self._keep(sample, problem, supports, *proof)
                 self.n_iter_ = steps.n_searched
         return self
+
+    def _swaps_pairs(self):
+        if self.pair_swaps and (self.positive or self.groups is not None):
+            other = "positive=True" if self.positive else "groups"
+            warn_idle("pair_swaps", True, other, "single columns of any sign")
+            return False
+        return self.pair_swaps
 
     def _size(self, problem):
         k, n_rows = self.n_nonzero_coefs, problem.design.n_rows
@@ -363,7 +377,7 @@ class BestSubsetRegressor(BaseBestSubset):
         options["report"] = steps.proved
         start, k = supports[-1], len(supports)
         if problem.labels is None:
-            proof = certify(*data, start, k, **options)
+            proof = certify(*data, start, k, floor=design.least_loss, **options)
             supports[-1] = design.lowest_equals(proof.support)
         else:
             proof = certify_groups(*data, layout, start, k, **options)

@@ -1,5 +1,6 @@
 """Best subset with its size and ridge penalty chosen by the data."""
 
+import warnings
 from numbers import Integral
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skloss._parallel import one_blas_thread
 from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
-from skloss.sparse._inputs import read_sample
+from skloss.sparse._inputs import read_sample, warn_idle
 from skloss.sparse._selection import check_strengths, splits_of
 from skloss.sparse.best_subset import (
     BaseBestSubset,
@@ -49,16 +50,17 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Folds, as in scikit-learn; None means 5. For ``criterion="cv"`` alone.
     one_se : bool, default=False
         Whether to take the smallest size whose error is within one standard error of
-        the lowest. It needs ``criterion="cv"``.
+        the lowest. It is not used with ``criterion="bic"`` and ``criterion="ebic"``.
     n_starts : int or "auto", default="auto"
-        Random subsets from which to search. This, `l1_starts` and `patience` are for
-        the first of `l2s`; with each of the others the search starts from the subsets
-        found with the one before.
+        Random subsets of each size from which to search; "auto" means 15 with up to
+        500 columns, else none. This, `l1_starts` and `patience` are for the first of
+        `l2s`; with each of the others the search starts from the subsets found with
+        the one before.
     l1_starts : bool, default=True
         Whether to search from the largest coefficients of Lasso fits, too. Their paths
         are computed for all folds in step. See :class:`BestSubsetRegressor`.
     patience : int, default=1
-        Detours in a row that may fail to improve the best subset of the largest size.
+        Detours in a row that may fail to improve the best subset of a size.
     groups : array-like of shape (n_features,), default=None
         Integer label for each column. Whole groups enter and leave.
     positive : bool, default=False
@@ -100,6 +102,20 @@ class BestSubsetRegressorCV(BaseBestSubset):
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit, if they are all strings.
+
+    Warns
+    -----
+    UserWarning
+        If "bic" or "ebic" chose the largest size, and its product with the logarithm
+        of the number of columns is more than half the number of rows; or if `one_se`
+        is given with them.
+
+    Notes
+    -----
+    "bic" and "ebic" compare subsets that were chosen as if they had been given. That
+    means something only while ``size * log(n_features)`` is small beside the number of
+    rows. In a larger one of many columns there is always a subset that fits noise, and
+    the criterion falls without end: then use "cv", or a smaller `max_features`.
 
     Examples
     --------
@@ -161,7 +177,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, groups=None):
         """Choose the size and the penalty, and fit the subset on all rows.
 
         Parameters
@@ -172,6 +188,9 @@ class BestSubsetRegressorCV(BaseBestSubset):
             Target.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of training and of test rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of the rows, handed to the splitter. They have nothing to do with
+            the groups of features that the class has a parameter for.
 
         Returns
         -------
@@ -179,9 +198,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
             The fitted estimator.
         """
         if self.one_se and self.criterion != "cv":
-            raise ValueError(
-                f"one_se=True needs criterion='cv'; got criterion={self.criterion!r}."
-            )
+            warn_idle("one_se", True, f"criterion={self.criterion!r}", "criterion='cv'")
         # The number of BLAS threads would change the last digits.
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
@@ -189,7 +206,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
             seed = _seed(self.random_state)
             problem = Problem.of(self, sample.X, sample.y, sample.weight, 0.0)
             by_folds = self.criterion == "cv"
-            splits = splits_of(self.cv, sample) if by_folds else []
+            splits = splits_of(self.cv, sample, groups) if by_folds else []
             most = self._most(sample, problem, splits)
             orders = orders_of(self, sample, most, seed, splits)
             with Progress(
@@ -217,6 +234,7 @@ class BestSubsetRegressorCV(BaseBestSubset):
                 )
                 self._keep(sample, problem, supports)
                 self.n_iter_ = len(steps)
+            self._warn_of_the_end(problem.n_items, sample.total)
         return self
 
     def _score_folds(self, sample, work, most, seed, progress):
@@ -273,6 +291,22 @@ class BestSubsetRegressorCV(BaseBestSubset):
         self.n_nonzero_coefs_ = size + 1
         self.l2_ = float(self.l2s_[path[:, size].argmin()])
 
+    def _warn_of_the_end(self, n_items, n_samples):
+        """Warn if a criterion fell with the size to the last one of too many."""
+        size, compared = self.n_nonzero_coefs_, self.criterion_path_.shape[1]
+        if self.criterion == "cv" or not 1 < size == compared:
+            return
+        if size * np.log(n_items) <= n_samples / 2:
+            return
+        warnings.warn(
+            f"criterion={self.criterion!r} fell to the end: size {size}, the largest "
+            f"that was compared, was chosen of {n_items} columns (or groups) and "
+            f"{n_samples:g} rows. So large a subset fits noise as well as signal. Use "
+            "criterion='cv', or a smaller max_features.",
+            UserWarning,
+            stacklevel=4,
+        )
+
 
 class _Scored(NamedTuple):
     """What callbacks and `verbose` see."""
@@ -319,6 +353,7 @@ class _Search(NamedTuple):
             "patience": self.options.patience,
             "random": self.seed,
             "orders": self.orders,
+            "at_all_sizes": True,
         }
         for l2 in l2s:
             penalised = problem.with_l2(l2)

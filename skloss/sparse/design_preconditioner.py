@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skloss._parallel import one_blas_thread
 from skloss._refit import unchanged_if_it_fails
 from skloss._validation import working_dtype
-from skloss.sparse._inputs import read_weights, refuse_scale
+from skloss.sparse._inputs import canonical, read_weights, refuse_scale
 from skloss.sparse._preconditioner import (
     Basis,
     DenseDesign,
@@ -332,10 +332,7 @@ class DesignPreconditioner(OneToOneFeatureMixin, TransformerMixin, BaseEstimator
         X = validate_data(
             self, X, accept_sparse="csc", dtype=[np.float64, np.float32], **options
         )
-        if sparse.issparse(X):
-            X = sparse.csc_array(X)
-            X.sum_duplicates()
-        return X
+        return canonical(X) if sparse.issparse(X) else X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

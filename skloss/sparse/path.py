@@ -97,6 +97,9 @@ def sparse_path(
     -----
     ConvergenceWarning
         If a fit did not reach its tolerance.
+    UserWarning
+        If ``groups`` or ``n_nonzero_coefs`` is given with a penalty that does not look
+        at it.
 
     Examples
     --------

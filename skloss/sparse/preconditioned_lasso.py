@@ -54,8 +54,8 @@ class PreconditionedLasso(BasePreconditioned):
         Whether to look for a basis at all.
     l2 : float, default=0.0
         Ridge penalty of the search and the refit of `n_nonzero_coefs`: half of it
-        times the squares of the coefficients of standardised columns is added. Not
-        without `n_nonzero_coefs`.
+        times the squares of the coefficients of standardised columns is added. It is
+        not used with ``n_nonzero_coefs=None``.
     fit_intercept : bool, default=True
         Whether to fit an intercept, and to centre columns; if not they are scaled by
         their root mean squares about zero.
@@ -96,6 +96,8 @@ class PreconditionedLasso(BasePreconditioned):
     -----
     ConvergenceWarning
         If the tolerance was not reached.
+    UserWarning
+        If `l2` is given without `n_nonzero_coefs`.
 
     See Also
     --------
@@ -190,8 +192,8 @@ class PreconditionedLasso(BasePreconditioned):
         ------
         ValueError
             If X or y holds nan or infinity, there is a single row, a weight is
-            negative, all are zero, `n_nonzero_coefs` or `support_size` does not fit X,
-            or `l2` is given without `n_nonzero_coefs`.
+            negative, all are zero, or `n_nonzero_coefs` or `support_size` does not fit
+            X.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         # The number of BLAS threads would change the last digits.

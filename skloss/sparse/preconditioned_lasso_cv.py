@@ -87,8 +87,8 @@ class PreconditionedLassoCV(BasePreconditioned):
         Whether pivots are penalised as all other columns are.
     l2 : float, default=0.0
         Ridge penalty of the search and the refit of `n_nonzero_coefs`: half of it
-        times the squares of the coefficients of standardised columns is added. Not
-        without `n_nonzero_coefs`.
+        times the squares of the coefficients of standardised columns is added. It is
+        not used with ``n_nonzero_coefs=None``.
     fit_intercept : bool, default=True
         Whether to fit an intercept, and to centre columns; if not they are scaled by
         their root mean squares about zero.
@@ -144,6 +144,8 @@ class PreconditionedLassoCV(BasePreconditioned):
     -----
     ConvergenceWarning
         If the tolerance was not reached, on all rows or in a fold.
+    UserWarning
+        If `l2` is given without `n_nonzero_coefs`.
 
     See Also
     --------

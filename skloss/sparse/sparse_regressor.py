@@ -65,12 +65,13 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
         Shape of "mcp" (above 1) and "scad" (above 2): the larger, the nearer to "l1".
     groups : array-like of shape (n_features,), default=None
         Integer label of each feature's group, for "group", "sparse_group" and
-        "sparse_envelope".
+        "sparse_envelope". It is not used with other penalties.
     feature_weights : array-like of shape (n_features,), default=None
         Factors v of at least 0 for "l1", "elasticnet", "mcp" and "scad"; a feature
-        with 0 is not penalised. None means 1.
+        with 0 is not penalised. None means 1, and so it must be with other penalties.
     n_nonzero_coefs : int, default=None
-        Number of features or groups at full share, for "sparse_envelope".
+        Number of features or groups at full share, for "sparse_envelope". It is not
+        used with other penalties.
     positive : bool, default=False
         Whether coefficients must be at least 0; for all penalties but
         "sparse_envelope" and "slope".
@@ -111,6 +112,9 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
     -----
     ConvergenceWarning
         If the tolerance was not reached.
+    UserWarning
+        If `groups` or `n_nonzero_coefs` is given with a penalty that does not look at
+        it.
 
     Notes
     -----
@@ -201,8 +205,8 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
         ValueError
             If X or y holds nan or infinity, or numbers near the ends of floating point
             that the penalty cannot be computed for, fewer than two rows have weight, a
-            weight is negative, a parameter is out of range, lacks one that it needs or
-            is given with a penalty that does not look at it.
+            weight is negative, a parameter is out of range or lacks one that it needs,
+            `feature_weights` or `positive` is given with a penalty that has none.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         with unchanged_if_it_fails(self), one_blas_thread():
@@ -231,7 +235,7 @@ class SparseRegressor(CallbackSupportMixin, SparseLinear, BaseEstimator):
                 keep_solution(self, grams, 0, solution, sample.dtype)
                 keep_certificate(self, solution)
                 self.n_iter_ = sum(each.n_iter for each in solutions)
-        warn_unless_certified(self, solution, grams.square[0])
+        warn_unless_certified(self, solution, grams, plan, self.alpha)
         return self
 
     def _way(self, plan, grams):

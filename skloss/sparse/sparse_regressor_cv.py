@@ -22,7 +22,7 @@ from skloss.sparse._fits import (
     warn_unless_certified,
 )
 from skloss.sparse._inputs import read_sample
-from skloss.sparse._plans import PENALTY_CONSTRAINTS, plan_of
+from skloss.sparse._plans import PENALTY_CONSTRAINTS, plans_of
 from skloss.sparse._relaxed import relaxed
 from skloss.sparse._selection import (
     alphas_of,
@@ -57,13 +57,17 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
     gamma : float, default=3.0
         Shape of "mcp" and "scad".
     groups : array-like of shape (n_features,), default=None
-        Integer label of each feature's group.
+        Integer label of each feature's group, for "group", "sparse_group" and
+        "sparse_envelope". It is not used with other penalties.
     feature_weights : array-like of shape (n_features,), default=None
-        Factors of at least 0 on the penalty of each feature.
+        Factors of at least 0 on the penalty of each feature, for "l1", "elasticnet",
+        "mcp" and "scad". None means 1, and so it must be with other penalties.
     n_nonzero_coefs : int, default=None
-        Number of features or groups at full share, for "sparse_envelope".
+        Number of features or groups at full share, for "sparse_envelope". It is not
+        used with other penalties.
     positive : bool, default=False
-        Whether coefficients must be at least 0.
+        Whether coefficients must be at least 0; for all penalties but
+        "sparse_envelope" and "slope".
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     cv : int, splitter or iterable, default=None
@@ -109,6 +113,9 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
     -----
     ConvergenceWarning
         If the fit at `alpha_` did not reach its tolerance.
+    UserWarning
+        If `groups` or `n_nonzero_coefs` is given with a penalty that does not look at
+        it.
 
     Notes
     -----
@@ -181,7 +188,7 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, groups=None):
         """Choose the strength and fit the model.
 
         Parameters
@@ -192,6 +199,9 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
             Target.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of training and of test rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of the rows, handed to the splitter. They have nothing to do with
+            the groups of features that the class has a parameter for.
 
         Returns
         -------
@@ -203,14 +213,14 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         ValueError
             If X or y holds nan or infinity, or numbers near the ends of floating point
             that the penalty cannot be computed for, fewer than two rows have weight, a
-            weight is negative, a parameter is out of range, lacks one that it needs or
-            is given with a penalty that does not look at it, or `cv` does
-            not go with the data.
+            weight is negative, a parameter is out of range or lacks one that it needs,
+            `feature_weights` or `positive` is given with a penalty that has none, or
+            `cv` does not go with the data.
         """
         data = {"X": X, "y": y, "sample_weight": sample_weight}
         with unchanged_if_it_fails(self), one_blas_thread():
             sample = read_sample(self, X, y, sample_weight)
-            splits = splits_of(self.cv, sample)
+            splits = splits_of(self.cv, sample, groups)
             grams = fold_grams(sample, center=self.fit_intercept)
             plans = self._plans(sample, grams)
             with Progress(
@@ -225,8 +235,8 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
                     found.append(self._search(sample, splits, plan, report))
                     if progress.stopped:
                         break
-                solution = self._choose(found, grams, sample.dtype)
-        warn_unless_certified(self, solution, grams.square[0])
+                plan, solution = self._choose(found, grams, sample.dtype)
+        warn_unless_certified(self, solution, grams, plan, self.alpha_)
         return self
 
     def _ratios(self):
@@ -248,12 +258,11 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
 
     def _plans(self, sample, grams):
         """Read each ratio of the penalties, with its plan and its strengths."""
-        plans = []
-        for ratio in self._ratios():
-            plan = plan_of(self, sample.X.shape[1], l1_ratio=ratio)
+        found, ratios = [], self._ratios()
+        for ratio, plan in zip(ratios, plans_of(self, sample.X.shape[1], ratios)):
             most = functools.partial(plan.alpha_max, grams)
-            plans.append((ratio, plan, alphas_of(self.alphas, most, self.eps)))
-        return plans
+            found.append((ratio, plan, alphas_of(self.alphas, most, self.eps)))
+        return found
 
     def _search(self, sample, splits, plan, report):
         """Solve the paths of one ratio of the penalties."""
@@ -274,7 +283,7 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         return _Searched(plan, ratio, alphas[: len(path)], path, errors[: len(path)])
 
     def _choose(self, found, grams, dtype):
-        """Keep the errors and the best fit; return it."""
+        """Keep the errors and the best fit; return it, and its plan."""
         means = [np.nanmin(each.errors.mean(axis=1)) for each in found]
         best = found[int(np.argmin(means))]
         path, at = best.path, best_position(best.errors, one_se=self.one_se)
@@ -295,7 +304,7 @@ class SparseRegressorCV(CallbackSupportMixin, SparseLinear, BaseEstimator):
         keep_solution(self, grams, 0, solution, dtype)
         keep_certificate(self, solution)
         self.n_iter_ = sum(each.n_iter for each in path)
-        return solution
+        return best.plan, solution
 
 
 class _Reported:

@@ -25,7 +25,7 @@ from skloss.sparse._error_control import (
     least_threshold,
     votes_needed,
 )
-from skloss.sparse._inputs import read_sample
+from skloss.sparse._inputs import canonical, read_sample
 from skloss.sparse._preconditioner import read_scaling
 
 __all__ = ["StabilitySelector"]
@@ -234,7 +234,10 @@ class StabilitySelector(CallbackSupportMixin, SelectorMixin, BaseEstimator):
         )
         n = X.shape[0]
         _check_rows(n)
-        columns = sparse.csc_array(X) if sparse.issparse(X) else X
+        columns = X
+        if sparse.issparse(X):
+            X = canonical(X, type(X))
+            columns = sparse.csc_array(X)
         with one_blas_thread():
             _, scale, usable = read_scaling(columns, np.full(n, 1.0 / n), True)
         return _EstimatorWork(self.estimator, X, y, scale * usable), usable

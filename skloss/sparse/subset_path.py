@@ -36,11 +36,12 @@ def best_subset_path(
     l2 : float, default=0.0
         Ridge; as the following ones see `BestSubsetRegressor`.
     n_starts : int or "auto", default="auto"
-        Number of random starts.
+        Random subsets of each size from which to search; "auto" means 15 with up to
+        500 columns, else none.
     l1_starts : bool, default=False
         Whether to search from the largest coefficients along Lasso paths, too.
     patience : int, default=1
-        Detours in a row that may fail to improve the largest subset.
+        Detours in a row that may fail to improve the best subset of a size.
     groups : array-like of shape (n_features,), default=None
         Integer label of each feature's group.
     positive : bool, default=False
@@ -96,6 +97,7 @@ def best_subset_path(
             most,
             n_starts=n_starts,
             patience=patience,
+            at_all_sizes=True,
             random=random_state,
             orders=orders_of(estimator, sample, most, random_state)[0],
         )

@@ -5,7 +5,7 @@ from scipy import sparse
 from sklearn.utils import check_array, check_random_state
 
 from skloss._parallel import one_blas_thread
-from skloss.sparse._inputs import read_weights, refuse_scale
+from skloss.sparse._inputs import canonical, read_weights, refuse_scale
 from skloss.sparse._preconditioner import read_scaling
 
 __all__ = ["random_support_condition"]
@@ -78,8 +78,7 @@ def random_support_condition(
         X, accept_sparse="csc", dtype=[np.float64, np.float32], ensure_min_samples=2
     )
     if sparse.issparse(X):
-        X = sparse.csc_array(X)
-        X.sum_duplicates()
+        X = canonical(X)
     weight, *_ = read_weights(sample_weight, X.shape[0])
     refuse_scale("X", X)
     n_draws = _positive("n_draws", n_draws)

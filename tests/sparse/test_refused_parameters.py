@@ -1,7 +1,11 @@
-"""Parameters that would be ignored, and those that no fit can have, are refused."""
+"""Parameters that are ignored are told of; those that no fit can have are refused."""
+
+import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
 from skloss.sparse.best_subset import BestSubsetRegressor
 from skloss.sparse.best_subset_cv import BestSubsetRegressorCV
@@ -60,19 +64,109 @@ NEEDED = {
             2,
             ["l1", "elasticnet", "mcp", "scad", "slope", "group", "sparse_group"],
         ),
-        (
-            "feature_weights",
-            np.ones(D),
-            ["slope", "group", "sparse_group", "sparse_envelope"],
-        ),
     ],
 )
 def test_what_a_penalty_does_not_look_at(data, fit, name, value, penalties):
+    """The fit is the one without."""
     for penalty in penalties:
-        options = NEEDED.get(penalty, {}) | {name: value}
-        match = f"{name} do not go with penalty='{penalty}'"
+        needed = {"penalty": penalty} | NEEDED.get(penalty, {})
+        if fit is by_gap and penalty in ("mcp", "scad"):
+            continue  # which have no duality gap
+        match = f"{name} is not used with penalty='{penalty}': .*sparse_envelope.* got "
+        with pytest.warns(UserWarning, match=match) as told:
+            given = fit(*data, **needed, **{name: value})
+        assert len(told) == 1
+        np.testing.assert_array_equal(numbers(given), numbers(fit(*data, **needed)))
+
+
+def numbers(found):
+    """Of an estimator, a path or a gap."""
+    found = found[1] if isinstance(found, tuple) else found
+    return getattr(found, "coef_", found)
+
+
+def test_several_ratios_are_told_of_once(data):
+    model = SparseRegressorCV("elasticnet", l1_ratio=[0.2, 0.9], alphas=3, cv=3)
+    with pytest.warns(UserWarning, match="groups is not used") as told:
+        model.set_params(groups=GROUPS).fit(*data)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("fit", PENALISED)
+def test_weights_of_features_that_a_penalty_does_not_have(data, fit):
+    """Going on would fit another model, but where all of them are 1."""
+    for penalty in ("slope", "group", "sparse_group", "sparse_envelope"):
+        options = {"penalty": penalty} | NEEDED.get(penalty, {})
+        match = f"feature_weights other than 1 do not go with penalty='{penalty}'"
         with pytest.raises(ValueError, match=match):
-            fit(*data, penalty=penalty, **options)
+            fit(*data, feature_weights=np.arange(D), **options)
+        with pytest.raises(ValueError, match="feature_weights must have one number"):
+            fit(*data, feature_weights=np.ones(3), **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit(*data, feature_weights=np.ones(D), **options)
+
+
+@pytest.mark.parametrize("fit", PENALISED)
+def test_signs_that_a_penalty_cannot_have(data, fit):
+    for penalty in ("slope", "sparse_envelope"):
+        options = {"penalty": penalty} | NEEDED.get(penalty, {})
+        with pytest.raises(ValueError, match="positive=True does not go with"):
+            fit(*data, positive=True, **options)
+
+
+GRIDS = [
+    (
+        SparseRegressor(alpha=0.1, groups=GROUPS),
+        {"penalty": ["l1", "group", "sparse_group"]},
+    ),
+    (
+        SparseRegressor(alpha=0.1, n_nonzero_coefs=3),
+        {"penalty": ["l1", "sparse_envelope"]},
+    ),
+    (
+        SparseRegressor(alpha=0.1, feature_weights=np.ones(D), groups=GROUPS),
+        {"penalty": ["l1", "group"]},
+    ),
+    (PreconditionedLasso(0.1), {"n_nonzero_coefs": [None, 3], "l2": [0.0, 0.1]}),
+    (
+        BestSubsetRegressorCV(**SUBSETS),
+        {"criterion": ["cv", "bic", "ebic"], "one_se": [False, True]},
+    ),
+    (
+        BestSubsetRegressor(2),
+        {"pair_swaps": [False, True], "positive": [False, True]},
+    ),
+    (
+        BestSubsetRegressor(2),
+        {"pair_swaps": [False, True], "groups": [None, GROUPS]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("estimator", "grid"), GRIDS)
+@pytest.mark.filterwarnings("ignore:.* is not used with")
+def test_grids_have_no_empty_cells(data, estimator, grid):
+    search = GridSearchCV(estimator, grid, cv=3, error_score="raise").fit(*data)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SparseRegressor(alpha=0.1),
+        SparseRegressorCV(cv=3),
+        PreconditionedLasso(0.1, n_nonzero_coefs=2, l2=0.1),
+        PreconditionedLassoCV(cv=3, n_nonzero_coefs="cv", l2=0.1),
+        BestSubsetRegressor(2, pair_swaps=True),
+        BestSubsetRegressorCV(**SUBSETS, one_se=True),
+        BestSubsetRegressorCV(3, criterion="bic"),
+    ],
+)
+def test_what_is_used_is_not_told_of(data, model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(*data)
 
 
 @pytest.mark.parametrize("fit", PENALISED)
@@ -108,28 +202,73 @@ def test_lists_of_shares(data, ratios):
 
 @pytest.mark.parametrize("model", [PreconditionedLasso(0.1), PreconditionedLassoCV()])
 def test_ridge_without_a_subset(data, model):
-    with pytest.raises(ValueError, match=r"l2=0.5 needs n_nonzero_coefs"):
-        model.set_params(l2=0.5).fit(*data)
-    model.set_params(n_nonzero_coefs=2).fit(*data)
+    plain = model.fit(*data).coef_
+    match = "l2 is not used with n_nonzero_coefs=None: .* l2=0.5"
+    with pytest.warns(UserWarning, match=match):
+        given = model.set_params(l2=0.5).fit(*data).coef_
+    np.testing.assert_array_equal(given, plain)
 
 
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"groups": GROUPS}, "pair_swaps=True does not go with groups"),
-        ({"positive": True}, "pair_swaps=True does not go with positive=True"),
+        ({"groups": GROUPS}, "pair_swaps is not used with groups: .* pair_swaps=True"),
+        ({"positive": True}, "pair_swaps is not used with positive=True: .*=True"),
     ],
 )
 def test_exchanges_of_pairs(data, options, match):
-    with pytest.raises(ValueError, match=match):
-        BestSubsetRegressor(2, pair_swaps=True, **options).fit(*data)
+    with pytest.warns(UserWarning, match=match):
+        model = BestSubsetRegressor(2, pair_swaps=True, **options).fit(*data)
+    plain = BestSubsetRegressor(2, **options).fit(*data)
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+    assert model.n_iter_ == plain.n_iter_
 
 
 def test_one_standard_error_needs_folds(data):
     for criterion in ("bic", "ebic"):
         model = BestSubsetRegressorCV(3, criterion=criterion, one_se=True)
-        with pytest.raises(ValueError, match=f"one_se=True .* criterion='{criterion}'"):
+        match = f"one_se is not used with criterion='{criterion}': .* one_se=True"
+        with pytest.warns(UserWarning, match=match):
             model.fit(*data)
+        plain = BestSubsetRegressorCV(3, criterion=criterion).fit(*data)
+        np.testing.assert_array_equal(model.coef_, plain.coef_)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "ebic"])
+def test_criteria_that_fall_to_the_end(criterion):
+    """Of 100 columns of noise, some always fit 20 rows; not so 3 of 5."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 100)), rng.standard_normal(20)
+    model = BestSubsetRegressorCV(criterion=criterion)
+    match = f"criterion='{criterion}' fell to the end: size 19.*criterion='cv', or a"
+    with pytest.warns(UserWarning, match=match):
+        model.fit(X, y)
+    assert model.n_nonzero_coefs_ == model.criterion_path_.shape[1] == 19
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A real effect of all columns, an end that is not too far, and folds.
+        few = X[:, :5]
+        model.fit(few, few @ np.arange(1.0, 6.0) + 0.1 * y)
+        assert model.n_nonzero_coefs_ == 5
+        clipped = BestSubsetRegressorCV(2, criterion=criterion)
+        clipped.fit(X, X[:, 0] - X[:, 1] + 0.01 * y)
+        assert clipped.n_nonzero_coefs_ == 2
+        BestSubsetRegressorCV(19, l2s=[0.0], cv=3).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", ["single", "cv"])
+def test_strengths_that_rounding_hides(kind):
+    """What cannot be reached for lack of strength is said to be so."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 60)) * 10.0 ** rng.uniform(-4, 4, 60)
+    y = rng.standard_normal(30) + 1e6
+    for alpha, advised in ((1e-12, True), (1e-3, False)):
+        model = SparseRegressor(alpha=alpha, tol=1e-13, max_iter=2)
+        if kind == "cv":
+            model = SparseRegressorCV(alphas=[alpha], tol=1e-13, max_iter=2, cv=3)
+        with pytest.warns(ConvergenceWarning, match="stopped after") as told:
+            model.fit(X, y)
+        assert ("Raise alpha: 1e-12 is lost" in str(told[0].message)) == advised
 
 
 @pytest.mark.parametrize(

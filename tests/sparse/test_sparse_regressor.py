@@ -377,7 +377,7 @@ def test_frames_and_searches(data):
         ({"penalty": "slope", "positive": True}, "positive=True does not go"),
         ({"feature_weights": np.ones(3)}, "feature_weights must have one number"),
         ({"feature_weights": -np.ones(30)}, "feature_weights must not be negative"),
-        ({"penalty": "slope", "feature_weights": np.ones(30)}, "do not go with"),
+        ({"penalty": "slope", "feature_weights": np.arange(30)}, "do not go with"),
     ],
 )
 def test_bad_parameters(data, options, message):

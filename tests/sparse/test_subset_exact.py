@@ -1,5 +1,7 @@
 """Branch and bound against enumeration; bounds below what is found."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -93,3 +95,60 @@ def test_bounding_diagonal_leaves_a_semidefinite_matrix(l2):
     assert D.min() > 0
     assert np.linalg.eigvalsh(A - np.diag(D))[0] >= -1e-12
     assert D.sum() > 15 * np.linalg.eigvalsh(A)[0]  # better than a multiple of 1
+
+
+@pytest.mark.parametrize("method", ["search", "exact"])
+@pytest.mark.parametrize("positive", [False, True])
+def test_dependent_columns_of_groups_have_small_coefficients(method, positive):
+    random = np.random.default_rng(0)
+    levels = random.integers(0, 3, (60, 4))
+    X = np.hstack([np.eye(3)[levels[:, j]] for j in range(4)])
+    X = np.hstack([X, -X[:, :3]]) if positive else X
+    groups = np.repeat(np.arange(4), 3)
+    groups = np.append(groups, [0, 0, 0]) if positive else groups
+    y = X[:, 0] - X[:, 4] + random.standard_normal(60)
+    options = {"groups": groups, "method": method, "positive": positive}
+    model = BestSubsetRegressor(2, **options).fit(X, y)
+    assert np.abs(model.coef_).max() < 3
+    squares = np.sum((y - model.predict(X)) ** 2)
+    assert model.rss_path_[-1] == pytest.approx(squares, rel=1e-9)
+    if positive:
+        return
+    expected = min(
+        np.sum((y - A @ np.linalg.lstsq(A, y)[0]) ** 2)
+        for pair in combinations(range(4), 2)
+        for A in [np.column_stack([np.ones(60), X[:, np.isin(groups, pair)]])]
+    )
+    assert squares == pytest.approx(expected, rel=1e-9)
+    assert model.gap_ == (0.0 if method == "exact" else 1.0)
+
+
+@pytest.mark.parametrize("left", [3e-4, 1e-4, 3e-5, 1e-5, 1e-6])
+@pytest.mark.parametrize("k", [2, 3, 4, 8])
+def test_what_gram_matrices_cannot_tell_is_not_proved(left, k):
+    random = np.random.default_rng(0)
+    X, z = random.standard_normal((100, 8)), random.standard_normal(100)
+    X[:, 2] = X[:, 0] + X[:, 1] + left * z
+    y = z + 0.1 * random.standard_normal(100)
+    model = BestSubsetRegressor(k, method="exact").fit(X, y)
+    centred = X - X.mean(axis=0)
+    lowest = min(
+        np.sum((y - y.mean() - A @ np.linalg.lstsq(A, y)[0]) ** 2)
+        for chosen in combinations(range(8), k)
+        for A in [centred[:, chosen]]
+    )
+    assert model.lower_bound_ <= 0.5 * lowest / 100 * (1 + 1e-6)
+    if model.gap_ == 0.0:
+        assert model.rss_path_[-1] == pytest.approx(lowest, rel=1e-6)
+    if left >= 1e-4 and k >= 3:  # found, whether or not it is proved
+        assert model.rss_path_[-1] == pytest.approx(lowest, rel=1e-6)
+
+
+def test_dummies_that_depend_on_each_other_are_proved():
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        codes = [np.eye(n)[random.integers(0, n, 120)] for n in (3, 4, 2)]
+        X = np.hstack([*codes, codes[0][:, :1] * 0.3, -codes[1][:, 1:2]])
+        X = X + random.uniform(-5, 5, X.shape[1])
+        y = X @ random.standard_normal(X.shape[1]) + random.standard_normal(120)
+        assert BestSubsetRegressor(3, method="exact").fit(X, y).gap_ == 0.0

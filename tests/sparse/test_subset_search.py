@@ -7,7 +7,12 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import OrthogonalMatchingPursuit
 
-from skloss.sparse import _subset_columns, _subset_design
+from skloss.sparse import (
+    BestSubsetRegressor,
+    _subset_columns,
+    _subset_design,
+    best_subset_path,
+)
 from skloss.sparse._subset_design import Layout, SubsetDesign
 from skloss.sparse._subset_item_kernels import nonnegative_loss
 from skloss.sparse._subset_kernels import _has
@@ -386,3 +391,19 @@ def test_no_exchange_of_two_columns_lowers_the_objective(l2):
                 value = objective(X, y, [*kept, *entering], l2=l2)
                 assert value >= reached * (1 - 1e-9)
     assert improved >= 1
+
+
+def test_paths_search_each_size():
+    worse = 0
+    for seed in range(25):
+        random = np.random.RandomState(seed)
+        X, y = random.standard_normal((20, 7)), random.standard_normal(20)
+        lowest = [2 * 20 * enumerated(X, y, k) for k in range(1, 6)]
+        centred = X - X.mean(axis=0), y - y.mean()
+        found = best_subset_path(*centred, 5, random_state=0)[2]
+        np.testing.assert_allclose(found, lowest, rtol=1e-9)
+        model = BestSubsetRegressor(5, random_state=0).fit(X, y)
+        assert (model.rss_path_ >= np.array(lowest) * (1 - 1e-9)).all()
+        assert model.rss_path_[-1] == pytest.approx(lowest[-1], rel=1e-9)
+        worse += (model.rss_path_ > np.array(lowest) * (1 + 1e-9)).any()
+    assert worse <= 5
