@@ -114,7 +114,8 @@ def _newton(penalty, Q, q, x, weight):
         Whether to go on at once: more coefficients are off zero than the matrix has
         rank, and not all of them have been stopped yet. Sweeps would free others.
     """
-    active, *piece_of = _active_piece(penalty, Q, q, x, weight)
+    # Where a penalty is concave its quadratic piece has no minimum to step to.
+    active, *piece_of = _active_piece(penalty, Q, q, x, weight, 0.0)
     if active.size == 0:
         return False
     factor, singular = _factor_or_near(piece_of[0])
@@ -126,8 +127,11 @@ def _newton(penalty, Q, q, x, weight):
 
 
 @kernel
-def _active_piece(penalty, Q, q, x, weight):
+def _active_piece(penalty, Q, q, x, weight, least_bend):
     """Quadratic piece of the objective around `x`, in the coordinates that may move.
+
+    Those count on whose piece the penalty's second derivative is at least a certain
+    number.
 
     Returns
     -------
@@ -144,8 +148,7 @@ def _active_piece(penalty, Q, q, x, weight):
     a = 0
     for j in range(k):
         low, high, slope, bend = piece(penalty, x[j], weight[j])
-        # Where a penalty is concave its quadratic piece has no minimum to step to.
-        if low < high and bend >= 0.0 and Q[j, j] > 0.0:
+        if low < high and bend >= least_bend and Q[j, j] > 0.0:
             active[a], lower[a], upper[a], curvature[a] = j, low, high, bend
             gradient[a] = q[j] + slope
             a += 1

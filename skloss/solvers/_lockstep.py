@@ -122,6 +122,7 @@ class Trial(NamedTuple):
     x: np.ndarray  # (k,), of the working set at the time
     support: np.ndarray
     values: np.ndarray
+    is_finished: bool = True  # as near to a solution as asked for, or rounding allows
 
 
 class Seen(NamedTuple):
@@ -183,7 +184,7 @@ class PathTask:
         if common.has_all_columns:
             self.ahead = self.most_ahead
         self.n_iter, self.precision = 0, 1.0
-        self.stopped = False
+        self.stopped, self.is_finished = False, True
 
     @property
     def kept(self):
@@ -225,7 +226,8 @@ class PathTask:
             (places,) = x.nonzero()
             if not in_order:
                 places = places[np.argsort(kept[places])]
-            trials.append(Trial(self.number, number, x, kept[places], x[places]))
+            found = kept[places], x[places]
+            trials.append(Trial(self.number, number, x, *found, self.is_finished))
         self.n_trials = len(trials)
         return trials
 
@@ -241,7 +243,7 @@ class PathTask:
                 new = self.violators(looked, seen.trial.support.size)
                 self.x = seen.trial.x  # nearer than the level before
                 if not new.size:
-                    self.precision *= 0.1
+                    self.precision *= 0.1 if seen.trial.is_finished else 1.0
                     return new
                 later = self.missing(looks[i + 1 :])
                 return np.concatenate([new, later, self.likely(gradient, seen.trial)])

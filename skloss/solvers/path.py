@@ -6,8 +6,9 @@ import math
 import numpy as np
 from scipy.linalg import blas
 
-from skloss.penalties import L1, NonNegative, total
+from skloss.penalties import L1, MCP, SCAD, NonNegative, total
 from skloss.solvers._active_set import minimize_block
+from skloss.solvers._concave_set import minimize_concave
 from skloss.solvers._homotopy import Homotopy
 from skloss.solvers._lockstep import (
     Common,
@@ -21,6 +22,7 @@ from skloss.solvers._lockstep import (
 )
 from skloss.solvers._working_set import (
     FREE_TOL,
+    ROUNDING,
     dual_reach,
     penalty_gap,
     stationarity,
@@ -146,7 +148,7 @@ def polish(data, level, weight, solution):
     c = data.linear[0, kept]
     Q = gram.matrix + level.ridge * np.eye(kept.size)
     tol = 1e-14 * np.abs(c).max(initial=0.0)
-    minimize_block(level.penalty, Q, c, x, weight[kept], tol)
+    _inner_solver(level)(level.penalty, Q, c, x, weight[kept], tol)
     places = np.flatnonzero(x)
     places = places[np.argsort(kept[places])]
     new = look_at(data, level, weight, kept[places], x[places])
@@ -157,6 +159,14 @@ def polish(data, level, weight, solution):
         converged=solution.converged,
         scored_error=solution.scored_error,
     )
+
+
+def _is_concave(level):
+    return isinstance(level.penalty, (MCP, SCAD))
+
+
+def _inner_solver(level):
+    return minimize_concave if _is_concave(level) else minimize_block
 
 
 def _first_columns(common, start):
@@ -219,7 +229,8 @@ class _Task(PathTask):
         Q = self.gram.matrix.copy()
         Q[np.diag_indices(len(Q))] += level.ridge
         x = x.copy()
-        minimize_block(level.penalty, Q, c, x, weight, tol)
+        result = _inner_solver(level)(level.penalty, Q, c, x, weight, tol)
+        self.is_finished = result if _is_concave(level) else True
         return x
 
     def _inner_tol(self, level, x):
@@ -228,6 +239,8 @@ class _Task(PathTask):
         lengths = blas.dasum(x) if x.size else 0.0
         linear = 0.2 * tol * square / lengths if lengths > 0.0 else math.inf
         scaled = 0.3 * math.sqrt(tol) * level.threshold
+        if _is_concave(level):
+            scaled = 50 * tol * level.threshold
         most = min(linear, scaled) if level.threshold else linear
         most = self.precision * min(most, math.sqrt(tol * square))
         return max(most, 1e-15 * self.steepest)
@@ -244,7 +257,7 @@ class _Task(PathTask):
         distances = np.empty(x.size)
         violation = stationarity(level.penalty, x, gradient, common.weight, distances)
         objective = 0.5 * square + total(level.penalty, x, common.weight)
-        gap, converged = self._gap(level, x, gradient, square, violation)
+        gap, converged = self._gap(level, x, gradient, square, distances, violation)
         solution = PathSolution(
             support=trial.support,
             values=trial.values,
@@ -257,7 +270,7 @@ class _Task(PathTask):
         )
         return solution, distances
 
-    def _gap(self, level, x, gradient, square, violation):
+    def _gap(self, level, x, gradient, square, distances, violation):
         """Duality gap, nan if there is none, and whether the tolerance is met."""
         common = self.common
         tol, scale = common.tol, common.data.square[self.number]
@@ -267,12 +280,30 @@ class _Task(PathTask):
         elif _reach(level.penalty) == 0.0:
             limit = level.threshold or 0.01 * np.abs(gradient).max(initial=0.0)
             limit = max(limit, 1e-9 * math.sqrt(scale * self._largest_square()))
-            return math.nan, violation <= 100 * tol * limit
+            if violation <= 100 * tol * limit:
+                return math.nan, True
+            noise = self._gradient_noise(level, x)
+            return math.nan, bool((distances <= noise).all())
         if not self._settle(gradient, weight):
             return math.inf, False
         s, gap = penalty_gap(level.penalty, x, gradient, weight)
         gap = float(gap + 0.5 * square * (1.0 - s) ** 2)
         return gap, gap <= tol * scale
+
+    def _gradient_noise(self, level, x):
+        """Bound what rounding leaves of gradients (p,) that are zero."""
+        lengths = self._lengths()
+        square = self.common.data.square[self.number]
+        (support,) = x.nonzero()
+        terms = math.sqrt(square) + lengths[support] @ np.abs(x[support])
+        return ROUNDING * (lengths * terms + level.ridge * np.abs(x))
+
+    def _lengths(self):
+        """Of columns (p,); those not looked at are not longer than some."""
+        lengths = np.full(self.common.data.size, math.sqrt(self._largest_square()))
+        diagonal = self.gram.matrix.diagonal()
+        lengths[self.kept] = np.sqrt(np.maximum(diagonal, 0.0))
+        return lengths
 
     def _settle(self, gradient, weight):
         """Whether the dual point is feasible, but for rounding, without a penalty.
@@ -283,11 +314,7 @@ class _Task(PathTask):
         free = self.free if are_own else np.flatnonzero(weight < _UNPENALISED)
         if not free.size:
             return True
-        # As long as the columns are; those not looked at are not longer than some.
-        lengths = np.full(gradient.size, math.sqrt(self._largest_square()))
-        diagonal = self.gram.matrix.diagonal()
-        lengths[self.kept] = np.sqrt(np.maximum(diagonal, 0.0))
-        size = lengths[free] * math.sqrt(self.common.data.square[self.number])
+        size = self._lengths()[free] * math.sqrt(self.common.data.square[self.number])
         bound = weight[free] > 0.0
         excess = np.where(
             bound, np.maximum(-gradient[free], 0.0), np.abs(gradient[free])
