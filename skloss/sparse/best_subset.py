@@ -160,7 +160,7 @@ class BestSubsetRegressor(BaseBestSubset):
         the path on standardised columns and, where columns nearly reproduce others,
         some in the basis of a `DesignPreconditioner`. That finds better subsets where
         columns are mixtures of some dozens of factors, or vary much more in some
-        directions than in others. It takes some ten times as long as the search.
+        directions than in others. It takes two to eleven times as long as the search.
     patience : int, default=1
         Detours in a row that may fail to improve the best subset before the search
         ends. By turns they add columns, half as many again, and take the worst away,
@@ -208,8 +208,8 @@ class BestSubsetRegressor(BaseBestSubset):
         ``objective_ - lower_bound_``: how far, at most, the objective is from its
         minimum. Without a proof this says nothing, as the bound is 0 then.
     n_iter_ : int
-        Steps of the search, which are its starts and its attempts to leave the best
-        subset; 0 where the target is constant.
+        Steps of the search, which are its starts and its detours; 0 where the target
+        is constant.
     n_nodes_ : int
         Nodes of branch and bound.
     n_features_in_ : int
@@ -227,9 +227,10 @@ class BestSubsetRegressor(BaseBestSubset):
     A column of which the support leaves less than 1e-9 of its square is never added:
     Gram matrices do not hold enough digits to tell what it would do. Where more than
     1e-13 is left, ``method="exact"`` says so by a gap: `lower_bound_` then is the
-    objective with all columns. Of equal columns the first is chosen. Coefficients come
-    from a QR decomposition of the support; of columns of a group that depend on each
-    other they are the smallest.
+    objective with all columns. With groups it does not: what varies by less than 1e-12
+    of the most counts as nothing there. Of equal columns the first is chosen.
+    Coefficients come from a QR decomposition of the support; of columns of a group
+    that depend on each other they are the smallest.
 
     Memory: no copy of X where it is sparse, or contiguous in float64 with columns whose
     means are at most 16 times their spread; else one in float64, unless it would take
