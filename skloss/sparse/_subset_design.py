@@ -295,13 +295,14 @@ class SubsetDesign:
         columns, reduced = self._reduced(supports)
         if reduced is None or self.l2 or self.positive or self.is_constant:
             return np.array([fit.rss for fit in self.fits(supports)])
-        sizes = [len(support) for support in supports]
-        stack = np.zeros((len(supports), len(reduced), max(sizes) + 1))
-        stack[:, :, -1] = reduced[:, -1]
-        for A, support in zip(stack, supports):
-            A[:, : len(support)] = reduced[:, np.searchsorted(columns, support)]
+        sizes = np.array([len(support) for support in supports])
+        held = np.arange(sizes.max()) < sizes[:, None]
+        stack = np.zeros((len(sizes), sizes.max() + 1, len(reduced)))
+        stack[:, -1] = reduced[:, -1]
+        at = np.searchsorted(columns, np.concatenate(supports))
+        stack[:, :-1][held] = reduced.T[at]
         # The rows beside columns of zeros hold parts of the residual, too.
-        parts = np.linalg.qr(stack, mode="r")[:, :, -1] ** 2
+        parts = np.linalg.qr(stack.transpose(0, 2, 1), mode="r")[:, :, -1] ** 2
         left = parts[:, ::-1].cumsum(axis=1)[:, ::-1]
         return left[np.arange(len(sizes)), sizes] * self.y_square
 
