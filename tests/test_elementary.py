@@ -87,6 +87,30 @@ def probabilities(real):
     return p[(p > 0) & (p < 1)]
 
 
+def deviations(real):
+    """Down to where the normal distribution function underflows."""
+    lowest = -38.6 if real is np.float64 else -14.3
+    return np.concatenate(
+        [
+            RANDOM.uniform(lowest, 0, 2 * N),
+            RANDOM.uniform(-4, 9, N),
+            RANDOM.uniform(-0.1, 0.1, N),
+            spread(tiny(real), 1),
+        ]
+    )
+
+
+def saturating(real):
+    return np.concatenate(
+        [
+            RANDOM.uniform(-1, 1, 2 * N),
+            RANDOM.uniform(-25, 25, N),
+            RANDOM.uniform(-6, 6, N),
+            spread(tiny(real), 38),
+        ]
+    )
+
+
 def exact_quantile(p):
     """Newton's method on the logarithm of the smaller tail."""
     tail = min(p, 1 - p)
@@ -111,6 +135,7 @@ class Row(NamedTuple):
     sample: Callable
     specials: tuple = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0)
     absolute: dict = {np.float32: 0.0, np.float64: 0.0}
+    plain: dict = {np.float32: 20, np.float64: 20}  # of NumPy or SciPy, in epsilons
 
 
 near_zeros = {np.float32: 1e-10, np.float64: 1e-26}
@@ -146,6 +171,15 @@ TABLE = [
     Row("cos", mp.cos, 2, angles, ordinary, near_zeros),
     Row("sin", mp.sin, 2, angles, ordinary, near_zeros),
     Row("arccos", mp.acos, 1.5, cosines, (*ordinary, 1.5, -1.5, 2.0)),
+    Row(
+        "arcsin_small",
+        mp.asin,
+        1,
+        lambda real: np.concatenate(
+            [RANDOM.uniform(-0.5, 0.5, N), spread(tiny(real), 0) / 2, [0.5, -0.5]]
+        ),
+        (np.nan, 0.0, -0.0, 0.5, -0.5),
+    ),
     Row("normal_quantile", exact_quantile, 3, probabilities, (*ordinary, 0.5, 1.5)),
 ]
 every_function = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
@@ -211,7 +245,7 @@ def test_plain_python_is_the_same_function(row, real):
     assert plain.dtype == real
     limits = np.finfo(real)
     atol = max(float(limits.smallest_normal), row.absolute[real])
-    rtol = 20 * limits.eps
+    rtol = row.plain[real] * limits.eps
     np.testing.assert_allclose(compiled(row.name, x), plain, rtol=rtol, atol=atol)
 
 
@@ -238,6 +272,27 @@ def test_huge_angles(name, real):
         for angle, result in zip(x, results):
             error = abs(getattr(mp, name)(mp.mpf(float(angle))) - float(result))
             assert error <= 2 * np.finfo(real).eps * (1 + abs(angle))
+
+
+@pytest.mark.parametrize("name", ["erf", "tanh"])
+@both_dtypes
+def test_odd_functions_saturate_and_keep_the_sign_of_zero(name, real):
+    x = np.array([0.0, 1e-30, 1e-300, 20.0, 40.0, 1e30, np.inf]).astype(real)
+    results = compiled(name, np.concatenate([x, -x]))
+    np.testing.assert_array_equal(results[:7], -results[7:])
+    np.testing.assert_array_equal(np.signbit(results), np.arange(14) >= 7)
+    np.testing.assert_array_equal(results[3:7], 1)
+
+
+@both_dtypes
+def test_normal_cdf_is_a_distribution(real):
+    """Both tails add to 1, and no probability is above 1 or below 0."""
+    x = np.linspace(0, 45, 4501).astype(real)
+    below, above = compiled("normal_cdf", -x), compiled("normal_cdf", x)
+    np.testing.assert_allclose(below + above, 1, rtol=0, atol=np.finfo(real).eps)
+    assert below.min() == 0
+    assert above.max() == 1
+    assert np.all(np.diff(below[x > 1]) <= 0)
 
 
 @both_dtypes

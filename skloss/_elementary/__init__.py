@@ -13,22 +13,27 @@ ones by an iteratively reweighted linear fit) in 60-digit arithmetic, minimising
 relative error of the function itself.
 """
 
-from skloss._elementary._exponential import exp, exp_half, expm1, sigmoid
+from skloss._elementary._error_function import erf, normal_cdf
+from skloss._elementary._exponential import exp, exp_half, expm1, sigmoid, tanh
 from skloss._elementary._logarithm import log, log1p, softplus, softplus_sigmoid
 from skloss._elementary._normal import normal_quantile
-from skloss._elementary._trigonometric import arccos, cos, sin
+from skloss._elementary._trigonometric import arccos, arcsin_small, cos, sin
 
 __all__ = [
     "arccos",
+    "arcsin_small",
     "cos",
+    "erf",
     "exp",
     "exp_half",
     "expm1",
     "log",
     "log1p",
+    "normal_cdf",
     "normal_quantile",
     "sigmoid",
     "sin",
     "softplus",
     "softplus_sigmoid",
+    "tanh",
 ]
