@@ -181,6 +181,17 @@ TABLE = [
         (np.nan, 0.0, -0.0, 0.5, -0.5),
     ),
     Row("normal_quantile", exact_quantile, 3, probabilities, (*ordinary, 0.5, 1.5)),
+    Row("erf", mp.erf, 2, saturating, (*ordinary, -0.0, 7.0, -7.0, *overflows)),
+    Row("tanh", mp.tanh, 2, saturating, (*ordinary, -0.0, 25.0, -25.0, *overflows)),
+    Row(
+        "normal_cdf",
+        lambda x: mp.erfc(-x / mp.sqrt(2)) / 2,
+        4,
+        deviations,
+        (*ordinary, 40.0, -40.0, *overflows),
+        # SciPy rounds x / sqrt(2), of which the square is in the exponent.
+        plain={np.float32: 20, np.float64: 1.25 * 37.5**2 + 20},
+    ),
 ]
 every_function = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 both_dtypes = pytest.mark.parametrize("real", REALS, ids=lambda real: real.__name__)
