@@ -1,4 +1,4 @@
-"""Distances and kernels between rows, in blocks.
+"""Distances and kernels between rows, in blocks, and limits of random features.
 
 Names are loaded on first use.
 """
@@ -17,7 +17,10 @@ _HOMES = {
     "check_dissimilarities": "skloss.kernels.dissimilarities",
     "condense": "skloss.kernels.dissimilarities",
     "cross_distances": "skloss.kernels.metrics",
+    "dual_activation": "skloss.kernels.dual_activations",
+    "dual_diagonal": "skloss.kernels.dual_activations",
     "find_metric": "skloss.kernels.metrics",
+    "known_activations": "skloss.kernels.dual_activations",
     "known_metrics": "skloss.kernels.metrics",
     "prepare": "skloss.kernels.metrics",
     "stored": "skloss.kernels.dissimilarities",
@@ -34,7 +37,10 @@ __all__ = [
     "check_dissimilarities",
     "condense",
     "cross_distances",
+    "dual_activation",
+    "dual_diagonal",
     "find_metric",
+    "known_activations",
     "known_metrics",
     "prepare",
     "stored",

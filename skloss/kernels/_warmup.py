@@ -1,4 +1,4 @@
-"""Every way in which the distance kernels are compiled, run once on small data."""
+"""Every way in which the kernels here are compiled, run once on small data."""
 
 import numpy as np
 from scipy import sparse
@@ -9,6 +9,11 @@ from skloss.kernels.candidate_rows import (
     StoredCandidates,
 )
 from skloss.kernels.dissimilarities import check_dissimilarities, condense, stored
+from skloss.kernels.dual_activations import (
+    dual_activation,
+    dual_diagonal,
+    known_activations,
+)
 from skloss.kernels.metrics import METRICS, cross_distances, prepare
 
 __all__ = ["ALIASES", "PARAMS", "warmup"]
@@ -22,12 +27,12 @@ PARAMS = {"gower": {"categorical": [0]}, "minkowski": {"p": 3.0}}
 
 
 def warmup():
-    """Compute and keep a few distances by every metric that has kernels here.
+    """Compute and keep a few distances by every metric, and duals of activations.
 
     Returns
     -------
     list of str
-        Names of the metrics.
+        Names of the metrics that have kernels here, and of the activations.
     """
     names = [n for n, known in METRICS.items() if known.native and n not in ALIASES]
     random = np.random.RandomState(0)
@@ -41,7 +46,18 @@ def warmup():
                 _keep(sparse.csr_array(few), name)
             params = prepare(name, few, PARAMS.get(name))
             cross_distances(few, few[:3], metric=name, metric_params=params)
-    return names
+        _duals(np.eye(3, dtype=dtype))
+    return [*names, *known_activations()]
+
+
+def _duals(S):
+    """Compute the duals of all activations, of their derivatives and of a function."""
+    ones = np.ones(len(S))
+    dual_activation(np.tanh, S, ones, ones)
+    for name in known_activations():
+        for derivative in (False, True):
+            dual_activation(name, S, ones, ones, derivative=derivative)
+            dual_diagonal(name, ones, derivative=derivative)
 
 
 def _keep(X, name):
