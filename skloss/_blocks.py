@@ -252,10 +252,10 @@ class DaskRows(RowBlocks):
                 "compute_chunk_sizes() first."
             )
         super().__init__(*array.shape, working_dtype(array))
-        self._array = array
+        self.array = array
 
     def rows(self, start, stop):
-        return as_kernel_array(self._array[start:stop].compute(), self.dtype)
+        return as_kernel_array(self.array[start:stop].compute(), self.dtype)
 
     def iterate(self, block_rows=None):
         """Go through all rows once, in order, computing every chunk once.
@@ -273,7 +273,7 @@ class DaskRows(RowBlocks):
         """
         block_rows = block_rows or self.default_block_rows()
         first = 0
-        for chunk_rows in self._array.chunks[0]:
+        for chunk_rows in self.array.chunks[0]:
             chunk = DenseRows(self.rows(first, first + chunk_rows))
             for start, stop, block in chunk.iterate(block_rows):
                 yield first + start, first + stop, block

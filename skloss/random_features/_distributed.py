@@ -1,0 +1,131 @@
+"""Sums over rows that are elsewhere: chunks of dask arrays, blocks given to workers."""
+
+import copy
+import itertools
+
+from joblib import Parallel, delayed
+
+from skloss._blocks import DaskRows
+from skloss.random_features._data import checked_rows, read_data
+from skloss.random_features._fitting import How, shifts_of, summed
+from skloss.random_features._sums import RidgeSums
+
+__all__ = ["merged_blocks", "summed_chunks"]
+
+
+def summed_chunks(data, how):
+    """Sum over the chunks of a dask array, each where the scheduler wants it.
+
+    What goes to the workers is a seed and the options, what comes back are sums;
+    features never travel.
+
+    Parameters
+    ----------
+    data : Data
+        Rows.
+    how : How
+        Features, and the precision.
+
+    Returns
+    -------
+    RidgeSums or None
+        None if the rows are no dask array.
+    """
+    source = getattr(data.blocks, "blocks", data.blocks)
+    if not isinstance(source, DaskRows):
+        return None
+    import dask
+
+    array = source.array.rechunk({1: -1})
+    points = shifts_of(data, how)
+    how = how._replace(progress=None)
+    parts, start = [], 0
+    for chunk, n_rows in zip(array.to_delayed().ravel(), array.chunks[0]):
+        rows = slice(start, start + n_rows)
+        weight = None if data.weight is None else data.weight[rows]
+        part = dask.delayed(_sums_of_chunk)(chunk, data.Y[rows], weight, how, points)
+        parts.append(part)
+        start += n_rows
+    while len(parts) > 1:  # by pairs: no worker gets the sums of all
+        pairs = itertools.zip_longest(parts[::2], parts[1::2])
+        parts = [a if b is None else dask.delayed(_merged)(a, b) for a, b in pairs]
+    return dask.compute(parts[0])[0]
+
+
+def _sums_of_chunk(X, Y, weight, how, points):
+    """Sum over the rows of a chunk, on a worker."""
+    sums = RidgeSums(*points)
+    if not len(Y):
+        return sums
+    data = _ChunkData(checked_rows(X), Y, weight)
+    return summed(data, how, sums)
+
+
+class _ChunkData:
+    """What `summed` looks at."""
+
+    def __init__(self, blocks, Y, weight):
+        self.blocks, self.Y, self.weight = blocks, Y, weight
+
+
+def _merged(one, other):
+    total = one.copy()  # inputs of a task belong to the scheduler
+    total.merge(other)
+    return total
+
+
+def merged_blocks(model, blocks, sums, n_jobs):
+    """Add blocks of rows to sums, by the workers of joblib's active backend.
+
+    Parameters
+    ----------
+    model : RandomFeatureRidge
+        Fitted to a first block.
+    blocks : iterable
+        Of functions that return ``(X, y)`` or ``(X, y, sample_weight)``, or of such
+        tuples.
+    sums : RidgeSums
+        Changed in place, in the order of the blocks.
+    n_jobs : int or None
+        Workers; None is 1, or what joblib's context says.
+    """
+    light = copy.copy(model)
+    light._sums = light._solved = None  # they need not travel
+    points = sums.shift, sums.y_shift
+    work = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")
+    for part in work(delayed(_sums_of_block)(light, block, points) for block in blocks):
+        sums.merge(part)
+
+
+def _sums_of_block(model, block, points):
+    data = read_data(model, *opened(block), reset=False)
+    model._check_targets(data, points[1].size)
+    how = How.of(model, model._machine.map, data, None, is_stream=True)
+    return summed(data, how, RidgeSums(*points))
+
+
+def opened(block):
+    """Rows, targets and weights of a block.
+
+    Parameters
+    ----------
+    block : callable or tuple
+        ``(X, y)`` or ``(X, y, sample_weight)``, or a function that returns it.
+
+    Returns
+    -------
+    tuple
+        Of three.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    block = block() if callable(block) else block
+    if not isinstance(block, tuple | list) or not 2 <= len(block) <= 3:
+        raise ValueError(
+            "blocks must hold tuples (X, y) or (X, y, sample_weight); got "
+            f"a {type(block).__name__}."
+        )
+    return tuple(block) if len(block) == 3 else (*block, None)

@@ -1,0 +1,269 @@
+"""Sums over rows that determine a ridge regression on their features.
+
+They add, subtract and merge, so that a model can be fitted to a stream, forget rows
+and be put together from parts.
+"""
+
+import numpy as np
+from scipy.linalg import blas
+
+__all__ = ["Adder", "RidgeSums"]
+
+
+class RidgeSums:
+    """Weighted sums of products of features and targets.
+
+    All are measured from fixed points near the data, for products of numbers far from
+    0 would cancel where means are subtracted.
+
+    Parameters
+    ----------
+    shift : ndarray of shape (k,)
+        Point from which features are measured.
+    y_shift : ndarray of shape (t,)
+        Point from which targets are measured.
+
+    Attributes
+    ----------
+    squares : ndarray of shape (k, k), float64
+        Products of features, lower triangle.
+    features : ndarray of shape (k,)
+        Features.
+    products : ndarray of shape (k, t)
+        Products of features and targets.
+    targets, target_squares : ndarray of shape (t,)
+        Targets, and their squares.
+    weight : float
+        Weights.
+    n_rows : int
+        Rows of positive weight.
+    """
+
+    def __init__(self, shift, y_shift):
+        self.shift, self.y_shift = shift, y_shift
+        k, t = shift.size, y_shift.size
+        self.squares = np.zeros((k, k), order="F")
+        self.features, self.products = np.zeros(k), np.zeros((k, t))
+        self.targets, self.target_squares = np.zeros(t), np.zeros(t)
+        self.weight, self.n_rows = 0.0, 0
+
+    def merge(self, other, sign=1):
+        """Add the sums of other rows, or subtract them.
+
+        Parameters
+        ----------
+        other : RidgeSums
+            Of the same features, from whatever points.
+        sign : {1, -1}, default=1
+            Whether to add or to subtract.
+        """
+        d, e = other.shift - self.shift, other.y_shift - self.y_shift
+        cross = np.multiply.outer(d, other.features)
+        squares = other.squares + cross + cross.T
+        squares += other.weight * np.multiply.outer(d, d)
+        products = other.products + np.multiply.outer(d, other.targets)
+        products += np.multiply.outer(other.features + other.weight * d, e)
+        self.squares += sign * squares
+        self.products += sign * products
+        self.features += sign * (other.features + other.weight * d)
+        self.target_squares += sign * (
+            other.target_squares + e * (2.0 * other.targets + other.weight * e)
+        )
+        self.targets += sign * (other.targets + other.weight * e)
+        self.weight += sign * other.weight
+        self.n_rows += sign * other.n_rows
+
+    def narrowed(self, width):
+        """Return the sums of the features of a map of a smaller width."""
+        k = self.shift.size
+        root = np.sqrt(k / width)
+        other = self.copy()
+        other.shift, other.features = (
+            root * self.shift[:width],
+            root * self.features[:width],
+        )
+        other.squares = np.array(self.squares[:width, :width] * root**2, order="F")
+        other.products = root * self.products[:width]
+        return other
+
+    def copy(self):
+        """Return sums that change apart from these."""
+        other = object.__new__(type(self))
+        vars(other).update(
+            {
+                name: value.copy(order="K") if isinstance(value, np.ndarray) else value
+                for name, value in vars(self).items()
+            }
+        )
+        return other
+
+    def centred(self, center=True, width=None):
+        """Measure from the means, or from 0.
+
+        Parameters
+        ----------
+        center : bool, default=True
+            Whether to measure from the means; else from 0.
+        width : int, default=None
+            How many features are meant, scaled as those of a map of that width; by
+            default all.
+
+        Returns
+        -------
+        Centred
+        """
+        k = self.shift.size if width is None else width
+        root = np.sqrt(self.shift.size / k)
+        point, y_point = np.zeros(k), np.zeros(self.y_shift.size)
+        if center:
+            point = root * (self.shift[:k] + self.features[:k] / self.weight)
+            y_point = self.y_shift + self.targets / self.weight
+        return self.around(point, y_point, k)
+
+    def around(self, point, y_point, width=None):
+        """Measure from given points.
+
+        Parameters
+        ----------
+        point : ndarray of shape (width,)
+            Features of a map of that width.
+        y_point : ndarray of shape (t,)
+            Targets.
+        width : int, default=None
+            How many features are meant, scaled as those of a map of that width; by
+            default all.
+
+        Returns
+        -------
+        Centred
+        """
+        k = self.shift.size if width is None else width
+        root = np.sqrt(self.shift.size / k)
+        d, e = self.shift[:k] - point / root, self.y_shift - y_point
+        squares = np.array(self.squares[:k, :k], order="F")
+        _add_outer(squares, self.features[:k] + 0.5 * self.weight * d, d)
+        products = self.products[:k] + np.multiply.outer(d, self.targets)
+        products += np.multiply.outer(self.features[:k] + self.weight * d, e)
+        y_squares = self.target_squares + e * (2.0 * self.targets + self.weight * e)
+        if k < self.shift.size:
+            squares *= root**2
+            products *= root
+        return Centred(squares, products, np.maximum(y_squares, 0.0), point, y_point)
+
+
+class Adder:
+    """Adds rows to sums, a few at a time.
+
+    Products of features with targets are made while the features are in the cache;
+    for products among themselves, BLAS wants many rows at once.
+
+    Parameters
+    ----------
+    sums : RidgeSums
+        To which rows are added.
+    dtype : numpy dtype
+        Of the features.
+    squares_dtype : numpy dtype
+        In which products of features are summed within a block: float32 takes half of
+        the time of float64.
+    block_rows : int
+        Rows in a block.
+    sign : {1, -1}, default=1
+        Whether to add or to subtract.
+    """
+
+    def __init__(self, sums, dtype, squares_dtype, block_rows, sign=1):
+        self.sums, self.sign, self._count = sums, sign, 0
+        k = sums.shift.size
+        self._block = np.empty((block_rows, k), squares_dtype)
+        self._syrk = blas.dsyrk
+        self._scratch = self._few = None
+        if squares_dtype == np.float32:
+            self._syrk = blas.ssyrk
+            self._scratch = np.zeros((k, k), np.float32, order="F")
+        if dtype != squares_dtype:
+            self._few = np.empty((0, k), dtype)
+
+    def room(self, n):
+        """Array of shape (n, k) for the features of the next rows."""
+        if self._count + n > len(self._block):
+            self.flush()
+        if self._few is None:
+            return self._block[self._count : self._count + n]
+        if n > len(self._few):
+            self._few = np.empty((n, self._few.shape[1]), self._few.dtype)
+        return self._few[:n]
+
+    def add(self, features, Y, weight=None):
+        """Add rows.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, k)
+            What `room` returned, with the features minus the shift of the sums in it.
+        Y : ndarray of shape (n, t)
+            Targets.
+        weight : ndarray of shape (n,), default=None
+            Of the rows; by default 1.
+        """
+        sums, (n, t) = self.sums, Y.shape
+        right = np.ones((n, t + 1))
+        right[:, :t] = Y - sums.y_shift
+        if weight is not None:
+            root = np.sqrt(weight)[:, None]
+            features *= root.astype(features.dtype)
+            right *= root
+        products = features.T @ right.astype(features.dtype, copy=False)
+        of_targets = right.T @ right
+        sums.products += self.sign * products[:, :t]
+        sums.features += self.sign * products[:, t]
+        sums.targets += self.sign * of_targets[t, :t]
+        sums.target_squares += self.sign * of_targets.diagonal()[:t]
+        sums.weight += self.sign * float(of_targets[t, t])
+        sums.n_rows += self.sign * (n if weight is None else np.count_nonzero(weight))
+        if self._few is not None:
+            self._block[self._count : self._count + n] = features
+        self._count += n
+
+    def flush(self):
+        """Add the products of features of the rows so far."""
+        rows = self._block[: self._count].T  # in Fortran order, as BLAS wants it
+        self._count = 0
+        if self._scratch is None:
+            into = {"c": self.sums.squares, "beta": 1.0}
+            self._syrk(self.sign, rows, lower=1, overwrite_c=1, **into)
+        else:
+            into = {"c": self._scratch, "beta": 0.0}
+            self._syrk(self.sign, rows, lower=1, overwrite_c=1, **into)
+            self.sums.squares += self._scratch
+
+
+def _add_outer(squares, a, b):
+    """Add ``a b' + b a'`` to the lower triangle."""
+    blas.dsyr2(1.0, a, b, lower=1, a=squares, overwrite_a=1)
+
+
+class Centred:
+    """Sums of squares and products around a centre.
+
+    Parameters
+    ----------
+    squares : ndarray of shape (k, k)
+        Of features, lower triangle, Fortran order.
+    products : ndarray of shape (k, t)
+        Of features and targets.
+    y_squares : ndarray of shape (t,)
+        Of targets.
+    center : ndarray of shape (k,)
+        Features of the centre.
+    y_center : ndarray of shape (t,)
+        Targets of the centre.
+    """
+
+    def __init__(self, squares, products, y_squares, center, y_center):
+        self.squares, self.products, self.y_squares = squares, products, y_squares
+        self.center, self.y_center = center, y_center
+
+    def intercept(self, coef):
+        """Return the intercepts of coefficients of shape (k, t)."""
+        return self.y_center - self.center @ coef
