@@ -24,6 +24,10 @@ _HOMES = {
     "PrestoClassifier": "skloss.ordinal",
     "PrestoClassifierCV": "skloss.ordinal",
     "ProportionalOddsClassifier": "skloss.ordinal",
+    "RandomFeatureRidge": "skloss.random_features",
+    "RandomFeatureRidgeCV": "skloss.random_features",
+    "RandomFeatureRidgeClassifier": "skloss.random_features",
+    "RandomFeatures": "skloss.random_features",
     "SparseRegressor": "skloss.sparse",
     "SparseRegressorCV": "skloss.sparse",
     "StabilitySelector": "skloss.sparse",
@@ -39,6 +43,7 @@ _MODULES = (
     "losses",
     "ordinal",
     "penalties",
+    "random_features",
     "solvers",
     "sparse",
 )

@@ -284,9 +284,12 @@ def test_the_docs_list_what_is_supported_and_the_tests_try_it():
         "ProportionalOddsClassifier",
     }
     sparse = {"SparseRegressor", "SparseRegressorCV"}  # tests/sparse/test_certify.py
+    # tests/random_features/test_certify.py
+    random = {"RandomFeatureRidge", "RandomFeatureRidgeCV"}
     elsewhere = (
         ordinal
         | sparse
+        | random
         | {  # tests/test_certify.py
             "ElasticNet",
             "GammaRegressor",

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 
+import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -46,6 +47,24 @@ VARIANTS = {
     ],
     "PrestoClassifierCV": [{"alphas": 5, "cv": 3, "l1_ratio": [0.5, 1.0]}],
     "ProportionalOddsClassifier": [{"alpha": 0.1, "link": "loglog"}],
+    "RandomFeatureRidge": [
+        {"activation": "cos", "sampling": "orthogonal"},
+        {"n_components": np.inf},
+        {"n_components": 20, "precision": "mixed"},
+        {"sampling": "hadamard", "alpha": 0.0},
+    ],
+    "RandomFeatureRidgeCV": [
+        {"cv": "gcv"},
+        {"n_components": [5, 20, np.inf], "alphas": [0.1, 1.0], "scoring": "r2"},
+    ],
+    "RandomFeatureRidgeClassifier": [
+        {"n_components": 20},
+        {"class_weight": "balanced", "n_components": np.inf},
+    ],
+    "RandomFeatures": [
+        {"activation": "cos", "sampling": "qmc", "distribution": "student"},
+        {"activation": "sincos", "dtype": np.float64},
+    ],
     "StabilitySelector": [{"n_pairs": 3, "assumption": "none"}],
     "MultinomialLogistic": [{"precision": "double", "class_weight": "balanced"}],
 }

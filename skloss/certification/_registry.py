@@ -17,6 +17,7 @@ __all__ = ["find_problem", "register", "supported"]
 _REGRESSORS = "skloss.certification.regressors"
 _CLASSIFIERS = "skloss.certification.classifiers"
 _ORDINAL = "skloss.ordinal.certificate:problem"
+_RANDOM_FEATURES = "skloss.random_features.certificate:problem"
 _SPARSE = "skloss.sparse.certificate:problem"
 
 # "top-level package.class" -> "module:function", imported when first needed.
@@ -25,6 +26,8 @@ _PROBLEMS = {
     "skloss.PrestoClassifier": _ORDINAL,
     "skloss.PrestoClassifierCV": _ORDINAL,
     "skloss.ProportionalOddsClassifier": _ORDINAL,
+    "skloss.RandomFeatureRidge": _RANDOM_FEATURES,
+    "skloss.RandomFeatureRidgeCV": _RANDOM_FEATURES,
     "skloss.SparseRegressor": _SPARSE,
     "skloss.SparseRegressorCV": _SPARSE,
     "sklearn.ElasticNet": f"{_REGRESSORS}:elastic_net_regression",

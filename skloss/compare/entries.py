@@ -25,6 +25,19 @@ register(
     {"alpha": np.logspace(-3.5, -1.0, 8).tolist(), "ordering": ["box"]},
 )
 register("ordinal", "skloss.ordinal:ProportionalOddsClassifier", {})
+register(
+    "regression",
+    "skloss.random_features:RandomFeatureRidgeCV",
+    {"activation": ["relu", "cos"], "gamma": ["scale", 0.01, 0.1]},
+    needs="scaling",
+)
+register(
+    "classification",
+    "skloss.random_features.classifier:calibrated_classifier",
+    {"alpha": np.logspace(-3, 2, 8).tolist()},
+    needs="scaling",
+    name="RandomFeatureRidgeClassifier",
+)
 for _name in ("SparseRegressorCV", "PreconditionedLassoCV", "BestSubsetRegressorCV"):
     register("sparse", f"skloss.sparse:{_name}", {}, needs="scaling")
 # One clusters all rows, the other subsamples of them, as the largest tables need.

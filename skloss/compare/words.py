@@ -83,11 +83,6 @@ def _one_sided(run, problem, score, ours, rival):
         )
     if ours is None and registered(problem.task, baseline=False):
         return f"{first} Only built-in models were asked for."
-    if ours is None and problem.task == "regression":
-        return (
-            f"{first} Only built-in models were compared: the regressors of skloss, "
-            'which choose few features, compete in task="sparse".'
-        )
     if ours is None:
         return (
             f"{first} skloss has no estimator for {problem.task} yet, so only "

@@ -243,11 +243,11 @@ def test_only_built_in_models_is_not_called_a_gap_of_ours(numbers):
     assert result.answer.endswith("Only built-in models were asked for.")
 
 
-def test_regression_points_to_the_sparse_task():
+def test_regression_has_a_model_of_ours():
     X, y = make_regression(60, 4, noise=1.0, random_state=0)
     result = compare(X, y, **QUICK | {"baselines": "Ridge", "task": "regression"})
-    assert "the regressors of skloss, which choose few features" in result.answer
-    assert result.answer.endswith('compete in task="sparse".')
+    sides = result.to_frame().set_index("model")["side"].to_dict()
+    assert sides["RandomFeatureRidgeCV"] == "ours"
 
 
 @pytest.mark.parametrize("container", ["dict", "lazy", "frame", "polars"])
