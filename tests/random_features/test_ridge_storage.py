@@ -166,10 +166,10 @@ def test_nan_in_stored_rows(data, tmp_path, kind, bad):
         ({"n_components": np.inf, "solver": "primal"}, "solver='primal'.*inf"),
         ({"precision": "mixed", "solver": "dual"}, "precision='mixed'.*'dual'"),
         ({"activation": "square", "gamma": 1e200}, "activation='square'.*1e\\+200"),
-        ({"activation": lambda u: u * np.nan}, "activation=.*not finite"),
-        ({"activation": lambda u: u[:1]}, "activation returned.*shape"),
+        ({"activation": np.arccos}, "activation=.*not finite"),
+        ({"activation": np.ravel}, "activation returned.*shape"),
     ],
-    ids=str,
+    ids=lambda value: str(value).split(" at ")[0],  # addresses change
 )
 @pytest.mark.parametrize("solver", ["auto", "dual"])
 def test_bad_parameters(data, options, message, solver):
