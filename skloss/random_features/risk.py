@@ -58,12 +58,12 @@ def rf_risk(
     sklearn.utils.Bunch
         Arrays of the shape to which the arguments broadcast, or floats:
 
-        test : expected mean squared error on new rows. Infinite where features
-            interpolate without a ridge (n_components = n_samples, alpha = 0).
-        train : expected mean squared error on the training rows.
-        kappa : effective ridge.
-        gamma : eigenvalue of which one half is learnt.
-        df : degrees of freedom; ``train = (1 - df/n_samples)**2 * test``.
+        - `test`: expected mean squared error on new rows. Infinite where features
+          interpolate without a ridge (n_components = n_samples, alpha = 0).
+        - `train`: expected mean squared error on the training rows.
+        - `kappa`: effective ridge.
+        - `gamma`: eigenvalue of which one half is learnt.
+        - `df`: degrees of freedom; ``train = (1 - df/n_samples)**2 * test``.
 
     Raises
     ------
@@ -160,13 +160,13 @@ def optimal_alpha(
     sklearn.utils.Bunch
         Arrays of the shape to which the arguments broadcast, or floats:
 
-        alpha : the best ridge, to about three digits. 0 if overfitting as much as
-            possible is best; infinity if the target is so noisy or so badly aligned
-            with the kernel that a fit of zero is best.
-        test : predicted test error at this ridge.
-        train : predicted train error at this ridge.
-        fitting_ratio : train error over test error; well below 1 where fitting the
-            training data closely is best, and 1 where `alpha` is infinite.
+        - `alpha`: the best ridge, to about three digits. 0 if overfitting as much as
+          possible is best; infinity if the target is so noisy or so badly aligned
+          with the kernel that a fit of zero is best.
+        - `test`: predicted test error at this ridge.
+        - `train`: predicted train error at this ridge.
+        - `fitting_ratio`: train error over test error; well below 1 where fitting the
+          training data closely is best, and 1 where `alpha` is infinite.
 
     Raises
     ------
