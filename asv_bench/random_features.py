@@ -4,6 +4,7 @@ Rows are as many, with as many columns, as in the RAND health experiment. Both s
 have features of the same kernel and reach the exact optimum: same accuracy.
 """
 
+import time
 import warnings
 
 import numpy as np
@@ -17,6 +18,8 @@ from skloss.random_features import (
     RandomFeatureRidge,
     RandomFeatureRidgeCV,
     RandomFeatures,
+    optimal_alpha,
+    rf_risk,
 )
 
 from ._pairs import Ratio, peak_bytes, ratio
@@ -109,14 +112,15 @@ class LeaveOneOut:
 class Grid:
     """Three widths, six penalties and five folds: 90 fits; or 4, 7 and 5: 140."""
 
-    params = ((3, 6), (4, 7))
+    params = ("90 fits", "140 fits")
     param_names = ("grid",)
     timeout = 1800
     unit = "ours/peer"
 
     def track_time(self, grid):
         X, y = data()
-        widths, alphas = [150, 300, 600, 900][: grid[0]], np.logspace(-4, 2, grid[1])
+        n_widths, n_alphas = (3, 6) if grid == "90 fits" else (4, 7)
+        widths, alphas = [150, 300, 600, 900][:n_widths], np.logspace(-4, 2, n_alphas)
         ours = RandomFeatureRidgeCV(widths, alphas=alphas, cv=5, **OURS)
         cells = {"rbfsampler__n_components": widths, "ridge__alpha": alphas}
         options = {"cv": 5, "scoring": "neg_mean_squared_error"}
@@ -124,6 +128,31 @@ class Grid:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             return ratio(lambda: ours.fit(X, y), lambda: theirs.fit(X, y), repeat=1)
+
+
+class Risk:
+    """Milliseconds for predictions from 10,000 modes."""
+
+    unit = "ms"
+
+    def setup(self):
+        modes = np.arange(1, 10_001)
+        self.spectrum = modes**-1.5, modes**-0.75
+
+    def best(self, function):
+        function()
+        seconds = []
+        for _ in range(20):
+            start = time.perf_counter()
+            function()
+            seconds.append(time.perf_counter() - start)
+        return 1e3 * min(seconds)
+
+    def track_one_point(self):
+        return self.best(lambda: rf_risk(*self.spectrum, 256, 1000, 2.154))
+
+    def track_best_ridge(self):
+        return self.best(lambda: optimal_alpha(*self.spectrum, 256, 1000, 0.5))
 
 
 class Rows:
