@@ -6,7 +6,7 @@ import itertools
 from joblib import Parallel, delayed
 
 from skloss._blocks import DaskRows
-from skloss.random_features._data import checked_rows, read_data
+from skloss.random_features._data import Data, checked_rows, read_data
 from skloss.random_features._fitting import How, shifts_of, summed
 from skloss.random_features._sums import RidgeSums
 
@@ -57,15 +57,8 @@ def _sums_of_chunk(X, Y, weight, how, points):
     sums = RidgeSums(*points)
     if not len(Y):
         return sums
-    data = _ChunkData(checked_rows(X), Y, weight)
+    data = Data(checked_rows(X), Y, weight, is_single=False)
     return summed(data, how, sums)
-
-
-class _ChunkData:
-    """What `summed` looks at."""
-
-    def __init__(self, blocks, Y, weight):
-        self.blocks, self.Y, self.weight = blocks, Y, weight
 
 
 def _merged(one, other):

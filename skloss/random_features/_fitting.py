@@ -312,7 +312,26 @@ def shifts_of(data, how):
     y_shift : ndarray of shape (t,)
         Of the targets.
     """
-    rows = _rows_of(data, how)
+    return points_near(_rows_of(data, how), data)
+
+
+def points_near(rows, data):
+    """Find the points of `shifts_of` from rows of which the features are known.
+
+    Parameters
+    ----------
+    rows : FeatureRows
+        Features.
+    data : Data
+        Targets and weights.
+
+    Returns
+    -------
+    shift : ndarray of shape (k,)
+        Of the features.
+    y_shift : ndarray of shape (t,)
+        Of the targets.
+    """
     weight = None if data.weight is None else data.weight[:_LEAST_ROWS]
     if weight is not None and not weight.any():
         weight = None

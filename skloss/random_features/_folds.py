@@ -8,6 +8,7 @@ of a wide map are those of a narrow one, so that the same sums serve all widths.
 import numpy as np
 from scipy.linalg import blas, lapack
 
+from skloss.random_features._fitting import points_near
 from skloss.random_features._primal import (
     decompose,
     factorised,
@@ -71,8 +72,7 @@ def sums_of(rows, data, fold, n_folds, report):
     list of RidgeSums
         Of the folds, all from the same points.
     """
-    shift = rows.first(rows.few).mean(axis=0)
-    y_shift = data.Y[: rows.few].mean(axis=0)
+    shift, y_shift = points_near(rows, data)
     block_rows = max(_BLOCK_NUMBERS // (rows.n_columns * n_folds), _LEAST_ROWS)
     adders = [
         Adder(

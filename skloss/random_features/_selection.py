@@ -82,7 +82,7 @@ class Search:
         )
         self.center, self.scorer, self.per_target = center, scorer, per_target
         self.progress, self._n_steps = progress, 0
-        self.sums, self._rows_of = None, {}
+        self.sums = None
         n = data.n_rows
         self.summed = [width for width in widths if width < n]
 
@@ -105,13 +105,11 @@ class Search:
         self._sum_all()
         values, stored = [], []
         for width in self.widths:
-            is_summed = width in self.summed
-            found = self._errors(width) if is_summed else self._dual_errors(width)
             kept = None
             if store or self.scorer is not None:
                 kept = np.empty((*self.data.Y.shape, self.alphas.size))
             total = 0.0
-            for start, stop, errors in found:
+            for start, stop, errors in self._left_out_errors(width):
                 weight = self._weight(start, stop)
                 if kept is not None:
                     kept[start:stop] = errors
@@ -130,10 +128,8 @@ class Search:
     def left_out(self, width):
         """Predictions of rows that are left out, one at a time, of shape (n, t, L)."""
         self._sum_all()
-        is_summed = width in self.summed
-        found = self._errors(width) if is_summed else self._dual_errors(width)
         out = np.repeat(self.data.Y[:, :, None], self.alphas.size, axis=2)
-        for start, stop, errors in found:
+        for start, stop, errors in self._left_out_errors(width):
             out[start:stop] -= errors
         return out
 
@@ -204,7 +200,13 @@ class Search:
         weight = self.data.weight
         return np.ones(len(rows)) if weight is None else weight[rows]
 
-    def _errors(self, width):
+    def _left_out_errors(self, width):
+        """Blocks of errors of rows that are left out, one at a time."""
+        if width in self.summed:
+            return self._primal_errors(width)
+        return self._dual_errors(width)
+
+    def _primal_errors(self, width):
         centred = self.sums.centred(self.center, width)
         spectrum = decompose(centred.squares)
         yield from primal_errors(

@@ -189,6 +189,22 @@ def test_weights_of_folds_are_repetitions(rows):
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-7)
 
 
+@pytest.mark.parametrize("cv", [None, 3])
+def test_rows_without_weight_do_not_cost_digits(rows, cv):
+    X, Y, _ = rows
+    far = np.full((30, 4), 1e9)
+    weight = np.r_[np.zeros(30), np.ones(120)]
+    options = {"alphas": ALPHAS, "scoring": None, **OPTIONS}
+    present = GroupKFold(3) if cv else None
+    group = np.r_[np.arange(30) % 3, np.arange(120) % 3]
+    model = RandomFeatureRidgeCV(40, cv=present, **options)
+    model.fit(np.r_[far, X], np.r_[far[:, :2], Y], weight, groups=group)
+    absent = RandomFeatureRidgeCV(40, cv=present, **options)
+    absent.fit(X, Y, groups=group[30:])
+    share = 1.0 if cv else 150 / 120  # leaving one out, the mean counts all rows
+    np.testing.assert_allclose(model.cv_scores_ * share, absent.cv_scores_, rtol=1e-7)
+
+
 def test_small_errors_are_computed_from_the_rows(rows):
     """Sums lose errors of 1e-15 of the squares of targets; predictions do not."""
     X = rows[0]
