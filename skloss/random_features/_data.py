@@ -24,6 +24,8 @@ __all__ = [
     "read_rows",
 ]
 
+_LARGEST_TARGET = 1e140  # of which squares, times rows and weights, are numbers
+
 
 class Data(NamedTuple):
     """Checked data of a fit.
@@ -167,7 +169,8 @@ def read_data(estimator, X, y, sample_weight, *, reset):
     Raises
     ------
     ValueError
-        If lengths differ, X or y holds nan or infinity, or weights are not weights.
+        If lengths differ, X or y holds nan or infinity, y is too large to be squared,
+        or weights are not weights.
     """
     if is_streamed(X):
         blocks = _read_stream(estimator, X, reset)
@@ -192,4 +195,10 @@ def read_data(estimator, X, y, sample_weight, *, reset):
     if sample_weight is not None:
         weight = check_weights(sample_weight, blocks.n_rows)
     Y = np.asarray(y, dtype=np.float64).reshape(blocks.n_rows, -1)
+    largest = max(Y.max(initial=0.0), -Y.min(initial=0.0))
+    if largest > _LARGEST_TARGET:
+        raise ValueError(
+            f"y has values up to {largest:.3g}, whose squares are too large for "
+            f"double precision: rescale it to at most {_LARGEST_TARGET:g}."
+        )
     return Data(blocks, Y, weight, y.ndim == 1)

@@ -14,10 +14,10 @@ from skloss.random_features._dual import (
 )
 from skloss.random_features._feature_map import FeatureMap
 from skloss.random_features._machine import FeatureMachine, KernelMachine
-from skloss.random_features._mixed import refined
+from skloss.random_features._mixed import refined, single_precision_tells
 from skloss.random_features._rows import FeatureRows
 from skloss.random_features._solution import GivenSolution, PrimalSolution
-from skloss.random_features._sums import Adder, RidgeSums
+from skloss.random_features._sums import Adder, RidgeSums, Units
 from skloss.random_features.limiting_kernel import kernel_of
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _MIXED_FROM = 300  # features from which single precision saves time
-_BLOCK_NUMBERS, _LEAST_ROWS = 1 << 21, 256  # of a block
+_BLOCK_NUMBERS, _LEAST_ROWS = 1 << 20, 256  # of a block
 _ERROR = 1e-7  # of sums in single precision, beside their trace
 
 
@@ -112,7 +112,7 @@ class How(NamedTuple):
         if is_stream and hasattr(estimator, "solver_"):
             given = estimator._machine.dtype
         precision = _precision(estimator, given, is_stream, solver)
-        return cls(
+        how = cls(
             feature_map,
             alpha,
             estimator.fit_intercept,
@@ -123,6 +123,17 @@ class How(NamedTuple):
             estimator.batch_size,
             progress,
         )
+        if precision == "mixed":
+            both = (_rows_of(data, how, dtype) for dtype in (np.float64, np.float32))
+            if not single_precision_tells(*both):
+                return how._replace(precision="float64")
+        return how
+
+    @property
+    def dtype_of_sums(self):
+        """Dtype of the features that are summed."""
+        narrow = self.precision != "float64"
+        return np.dtype(np.float32 if narrow else np.float64)
 
 
 def check_alpha(alpha, n_targets):
@@ -261,11 +272,12 @@ def summed(data, how, sums=None, *, sign=1):
     """
     if sums is None:
         sums = RidgeSums(*shifts_of(data, how))
-    rows = _rows_of(data, how)
-    narrow = np.float64 if how.precision == "float64" else np.float32
+    rows, units = _rows_of(data, how, how.dtype_of_sums), None
+    if rows.dtype == np.float32:
+        units = Units.of(data.Y, sums.y_shift, data.weight)
     block_rows = how.block_rows or max(_BLOCK_NUMBERS // rows.n_columns, _LEAST_ROWS)
     block_rows = max(min(block_rows, rows.n_rows), rows.few)
-    adder = Adder(sums, how.dtype, narrow, block_rows, sign)
+    adder = Adder(sums, rows.dtype, block_rows, sign, units)
     count = reported = 0
     for start, stop, features in rows.blocks(sums.shift, adder.room):
         weight = None if data.weight is None else data.weight[start:stop]
@@ -276,7 +288,8 @@ def summed(data, how, sums=None, *, sign=1):
             # Sums in mixed precision are not the end of it.
             how.progress(Step(count, stop, is_last and how.precision != "mixed"))
     adder.flush()
-    _check_finite(sums.squares, how.map)
+    if how.precision != "mixed":
+        _check_finite(sums.squares, how.map)
     return sums
 
 
@@ -288,9 +301,9 @@ def _check_finite(squares, feature_map):
         )
 
 
-def _rows_of(data, how):
-    units = how.map.units(0, how.map.n_components, how.dtype)
-    rows = FeatureRows(how.map, units, data.blocks, how.dtype)
+def _rows_of(data, how, dtype):
+    units = how.map.units(0, how.map.n_components, dtype)
+    rows = FeatureRows(how.map, units, data.blocks, dtype)
     rows.few = min(rows.few, how.block_rows or rows.few)
     return rows
 
@@ -312,7 +325,7 @@ def shifts_of(data, how):
     y_shift : ndarray of shape (t,)
         Of the targets.
     """
-    return points_near(_rows_of(data, how), data)
+    return points_near(_rows_of(data, how, how.dtype_of_sums), data)
 
 
 def points_near(rows, data):
@@ -360,16 +373,14 @@ def fit_primal(data, how, sums=None):
     sums, n_passes, coef = summed(data, how) if sums is None else sums, 1, None
     precision = how.precision
     if precision == "mixed":
-        coef, more = refined(
-            _rows_of(data, how),
-            data.weight,
-            sums.centred(how.center),
-            how.alpha,
-        )
+        rows = _rows_of(data, how, how.dtype)
+        coef, exact, more = refined(rows, data, sums, how.alpha, center=how.center)
         n_passes += more
         if coef is None:
             precision = "float64"
-            sums, n_passes = summed(data, how._replace(precision=precision)), 2 + more
+            exact = summed(data, how._replace(precision=precision))
+            n_passes += 1
+        sums = exact
     elif precision == "float32":
         warn_of_lost_digits(sums, how.alpha)
     return Fitted(

@@ -78,7 +78,6 @@ def sums_of(rows, data, fold, n_folds, report):
         Adder(
             RidgeSums(shift, y_shift),
             rows.dtype,
-            np.float64,
             max(block_rows, rows.few),
         )
         for _ in range(n_folds)

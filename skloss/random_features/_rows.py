@@ -6,7 +6,7 @@ from skloss._blocks import rows_per_block
 
 __all__ = ["FeatureRows"]
 
-_IN_CACHE = 1 << 16  # features that are computed and used while they are in the cache
+_IN_CACHE = 1 << 19  # bytes of features that are used while they are in the cache
 _LEAST_ROWS = 64  # below which products are slow
 
 
@@ -29,7 +29,7 @@ class FeatureRows:
         self.map, self.units, self.source = feature_map, units, blocks
         self.dtype, self.n_columns = np.dtype(dtype), feature_map.n_components
         self.few = rows_per_block(
-            self.n_columns, 1, n_bytes=_IN_CACHE, at_least=_LEAST_ROWS
+            self.n_columns, self.dtype.itemsize, n_bytes=_IN_CACHE, at_least=_LEAST_ROWS
         )
 
     @property

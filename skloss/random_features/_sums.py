@@ -4,10 +4,14 @@ They add, subtract and merge, so that a model can be fitted to a stream, forget 
 and be put together from parts.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import blas
 
-__all__ = ["Adder", "RidgeSums"]
+__all__ = ["Adder", "RidgeSums", "Units"]
+
+_SINGLE_ROWS = 6000  # that are summed in single precision
 
 
 class RidgeSums:
@@ -22,6 +26,8 @@ class RidgeSums:
         Point from which features are measured.
     y_shift : ndarray of shape (t,)
         Point from which targets are measured.
+    squares : ndarray of shape (k, k), default=None
+        Products of features to begin with; by default 0.
 
     Attributes
     ----------
@@ -39,10 +45,10 @@ class RidgeSums:
         Rows of positive weight.
     """
 
-    def __init__(self, shift, y_shift):
+    def __init__(self, shift, y_shift, squares=None):
         self.shift, self.y_shift = shift, y_shift
         k, t = shift.size, y_shift.size
-        self.squares = np.zeros((k, k), order="F")
+        self.squares = np.zeros((k, k), order="F") if squares is None else squares
         self.features, self.products = np.zeros(k), np.zeros((k, t))
         self.targets, self.target_squares = np.zeros(t), np.zeros(t)
         self.weight, self.n_rows = 0.0, 0
@@ -151,6 +157,34 @@ class RidgeSums:
         return Centred(squares, products, np.maximum(y_squares, 0.0), point, y_point)
 
 
+class Units(NamedTuple):
+    """Powers of 2 in which sums in single precision neither overflow nor vanish.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (t,)
+        Of the targets, measured from their point.
+    weight : float
+        Of the weights.
+    """
+
+    targets: np.ndarray
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, Y, y_shift, weight=None):
+        """Find the units of given targets of shape (n, t) and weights of shape (n,)."""
+        largest = np.maximum(Y.max(axis=0) - y_shift, y_shift - Y.min(axis=0))
+        of_weight = 1.0 if weight is None else _power(weight.max())
+        return cls(_power(largest), float(of_weight))
+
+
+def _power(numbers):
+    """Powers of 2 above positive numbers; 1 for 0 and for what is not finite."""
+    usable = (numbers > 0) & (numbers < 2.0**1023)
+    return np.ldexp(1.0, np.frexp(np.where(usable, numbers, 0.5))[1])
+
+
 class Adder:
     """Adds rows to sums, a few at a time.
 
@@ -162,37 +196,31 @@ class Adder:
     sums : RidgeSums
         To which rows are added.
     dtype : numpy dtype
-        Of the features.
-    squares_dtype : numpy dtype
-        In which products of features are summed within a block: float32 takes half of
-        the time of float64.
+        Of the features; also that in which products are summed within a block:
+        float32 takes half of the time of float64.
     block_rows : int
         Rows in a block.
     sign : {1, -1}, default=1
         Whether to add or to subtract.
+    units : Units, default=None
+        In which targets and weights are multiplied; by default 1.
     """
 
-    def __init__(self, sums, dtype, squares_dtype, block_rows, sign=1):
+    def __init__(self, sums, dtype, block_rows, sign=1, units=None):
         self.sums, self.sign, self._count = sums, sign, 0
         k = sums.shift.size
-        self._block = np.empty((block_rows, k), squares_dtype)
-        self._syrk = blas.dsyrk
-        self._scratch = self._few = None
-        if squares_dtype == np.float32:
+        self._block, self._n_scratched = np.empty((block_rows, k), dtype), 0
+        self._syrk, self._scratch = blas.dsyrk, None
+        if dtype == np.float32:
             self._syrk = blas.ssyrk
             self._scratch = np.zeros((k, k), np.float32, order="F")
-        if dtype != squares_dtype:
-            self._few = np.empty((0, k), dtype)
+        self._units = Units(np.ones(sums.y_shift.size)) if units is None else units
 
     def room(self, n):
         """Array of shape (n, k) for the features of the next rows."""
         if self._count + n > len(self._block):
-            self.flush()
-        if self._few is None:
-            return self._block[self._count : self._count + n]
-        if n > len(self._few):
-            self._few = np.empty((n, self._few.shape[1]), self._few.dtype)
-        return self._few[:n]
+            self._multiply()
+        return self._block[self._count : self._count + n]
 
     def add(self, features, Y, weight=None):
         """Add rows.
@@ -207,35 +235,55 @@ class Adder:
             Of the rows; by default 1.
         """
         sums, (n, t) = self.sums, Y.shape
+        units, unit = self._units
         right = np.ones((n, t + 1))
-        right[:, :t] = Y - sums.y_shift
+        right[:, :t] = (Y - sums.y_shift) / units
         if weight is not None:
-            root = np.sqrt(weight)[:, None]
+            root = np.sqrt(weight / unit)[:, None]
             features *= root.astype(features.dtype)
             right *= root
         products = features.T @ right.astype(features.dtype, copy=False)
+        products = products.astype(np.float64, copy=False)
         of_targets = right.T @ right
-        sums.products += self.sign * products[:, :t]
-        sums.features += self.sign * products[:, t]
-        sums.targets += self.sign * of_targets[t, :t]
-        sums.target_squares += self.sign * of_targets.diagonal()[:t]
-        sums.weight += self.sign * float(of_targets[t, t])
+        unit *= self.sign
+        sums.products += unit * units * products[:, :t]
+        sums.features += unit * products[:, t]
+        sums.targets += unit * units * of_targets[t, :t]
+        sums.target_squares += unit * units**2 * of_targets.diagonal()[:t]
+        sums.weight += unit * float(of_targets[t, t])
         sums.n_rows += self.sign * (n if weight is None else np.count_nonzero(weight))
-        if self._few is not None:
-            self._block[self._count : self._count + n] = features
         self._count += n
 
-    def flush(self):
+    def _multiply(self):
         """Add the products of features of the rows so far."""
         rows = self._block[: self._count].T  # in Fortran order, as BLAS wants it
-        self._count = 0
         if self._scratch is None:
             into = {"c": self.sums.squares, "beta": 1.0}
-            self._syrk(self.sign, rows, lower=1, overwrite_c=1, **into)
+            self._syrk(
+                self.sign * self._units.weight, rows, lower=1, overwrite_c=1, **into
+            )
         else:
-            into = {"c": self._scratch, "beta": 0.0}
-            self._syrk(self.sign, rows, lower=1, overwrite_c=1, **into)
+            into = {"c": self._scratch, "beta": float(self._n_scratched > 0)}
+            self._syrk(1.0, rows, lower=1, overwrite_c=1, **into)
+            self._n_scratched += self._count
+            if self._n_scratched > _SINGLE_ROWS:
+                self._widen()
+        self._count = 0
+
+    def _widen(self):
+        """Move sums in single precision to those in double precision."""
+        unit = self.sign * self._units.weight
+        if unit == 1.0:
             self.sums.squares += self._scratch
+        else:
+            self.sums.squares += unit * self._scratch.astype(np.float64)
+        self._n_scratched = 0
+
+    def flush(self):
+        """Finish the sums."""
+        self._multiply()
+        if self._n_scratched:
+            self._widen()
 
 
 def _add_outer(squares, a, b):

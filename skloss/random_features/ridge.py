@@ -73,13 +73,13 @@ class RandomFeatureRidge(FittedRidge):
         Whether to solve a system of the size of the features, or of the rows; "auto"
         takes the smaller one. Streams need "primal", infinite width needs "dual".
     precision : {"auto", "float64", "mixed", "float32"}, default="auto"
-        Of sums of products of features. "mixed" sums them in single precision and
-        corrects the solution in double precision, with a few more passes over the
-        rows; the coefficients have the digits of "float64", degrees of freedom some
+        Of features and sums of their products. "mixed" sums in single precision and
+        corrects the solution in double precision, with one or a few more passes over
+        the rows; the coefficients have the digits of "float64", degrees of freedom some
         five of them, but the model cannot be continued by `partial_fit`. "auto" is
         "float32" for X in float32 and else "mixed" where that is the faster one.
     batch_size : int, default=None
-        Rows in a block; by default some two million features.
+        Rows in a block; by default some million features.
     n_jobs : int, default=None
         Threads for predictions, of which None and -1 mean all that are allowed, and
         workers for `fit_blocks`, of which None means one. Fits leave threads to BLAS.
