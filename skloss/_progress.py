@@ -17,7 +17,8 @@ class Progress:
     It opens the estimator's task for scikit-learn's callbacks when entered, makes
     every iteration a subtask, and closes the task at the end of the ``with`` block,
     where the estimator must hold its fitted attributes. `fit` must be decorated by
-    scikit-learn's ``_fit_context``, which tears the callbacks down. Without callbacks
+    scikit-learn's ``_fit_context``, which tears the callbacks down. Where it is not
+    entered, as in fits to parts of the data, it prints only. Without callbacks
     and with ``verbose=0`` an iteration costs one comparison.
 
     Parameters
@@ -80,6 +81,7 @@ class Progress:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context = self._step = None
+        self._start, self._listened = time.perf_counter(), False
         self.stopped = False
 
     def __enter__(self):

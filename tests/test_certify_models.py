@@ -285,7 +285,11 @@ def test_the_docs_list_what_is_supported_and_the_tests_try_it():
     }
     sparse = {"SparseRegressor", "SparseRegressorCV"}  # tests/sparse/test_certify.py
     # tests/random_features/test_certify.py
-    random = {"RandomFeatureRidge", "RandomFeatureRidgeCV"}
+    random = {
+        "RandomFeatureRidge",
+        "RandomFeatureRidgeCV",
+        "RandomFeatureRidgeClassifier",
+    }
     elsewhere = (
         ordinal
         | sparse

@@ -17,7 +17,7 @@ from skloss._elementary._error_function import erf, normal_cdf
 from skloss._elementary._exponential import exp, exp_half, expm1, sigmoid, tanh
 from skloss._elementary._logarithm import log, log1p, softplus, softplus_sigmoid
 from skloss._elementary._normal import normal_quantile
-from skloss._elementary._trigonometric import arccos, arcsin_small, cos, sin
+from skloss._elementary._trigonometric import arccos, arcsin_small, cos, sin, sin_pi
 
 __all__ = [
     "arccos",
@@ -33,6 +33,7 @@ __all__ = [
     "normal_quantile",
     "sigmoid",
     "sin",
+    "sin_pi",
     "softplus",
     "softplus_sigmoid",
     "tanh",

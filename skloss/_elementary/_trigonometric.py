@@ -7,7 +7,7 @@ import numpy as np
 from skloss._elementary._format import CONTRACT, FORMATS, split
 from skloss._jit import compiled_for, kernel
 
-__all__ = ["arccos", "arcsin_small", "cos", "sin"]
+__all__ = ["arccos", "arcsin_small", "cos", "sin", "sin_pi"]
 
 PI = "3.14159265358979323846264338327950288419716939937510582097494"
 
@@ -75,6 +75,17 @@ def sin(x):
     return np.sin(x)
 
 
+def sin_pi(x):
+    """Sine of `x` half turns, ``sin(pi x)``, for two thirds of the time of `sin`.
+
+    Compiled: error at most 2 epsilon for ``|x| <= 2^51`` (float32: ``2^22``). Beyond,
+    the result is within ``2 * epsilon * |pi x|`` of the sine, and within [-1, 1].
+    nan at infinities.
+    """
+    n = np.round(x)
+    return np.sin(np.pi * (x - n)) * (1 - 2 * np.abs(n % 2))
+
+
 def arccos(x):
     """Angle in [0, pi] whose cosine is `x`.
 
@@ -130,6 +141,29 @@ def _(real):
     # cos(x) = -(-1)^n sin(x - (n + 1/2) pi)
     half_turns = _half_turns(real, 0.5)
     return kernel(lambda x: -half_turns(x), forceinline=True)
+
+
+@compiled_for(sin_pi)
+def _(real):
+    bits, shift = FORMATS[real].bits, FORMATS[real].shift
+    sign_position = 63 if real is np.float64 else 31
+    coefficients = tuple(real(c) for c in _SINE[real])
+    half_turn, half, zero = real(pi), real(0.5), real(0)
+
+    # Only a subtraction, which is exact, takes x into half a turn.
+    @kernel(fastmath=CONTRACT, forceinline=True)
+    def compiled(x):
+        shifted = x + shift
+        r = min(max(x - (shifted - shift), -half), half) * half_turn
+        z = r * r
+        s = zero
+        for c in coefficients:
+            s = s * z + c
+        s = r + r * (z * s)
+        odd = bits(real(shifted).view(bits) << sign_position)
+        return bits(real(s).view(bits) ^ odd).view(real)
+
+    return compiled
 
 
 @compiled_for(arccos)

@@ -164,9 +164,9 @@ def certify(estimator, X, y, *, sample_weight=None, solver=None, tol=1e-6):
     Notes
     -----
     Known are `MultinomialLogistic`; PrestoClassifier, PrestoClassifierCV and
-    ProportionalOddsClassifier with the logit link; RandomFeatureRidge and
-    RandomFeatureRidgeCV at finite width; SparseRegressor and SparseRegressorCV with
-    convex penalties; and, of scikit-learn,
+    ProportionalOddsClassifier with the logit link; RandomFeatureRidge,
+    RandomFeatureRidgeCV and RandomFeatureRidgeClassifier, at infinite width too;
+    SparseRegressor and SparseRegressorCV with convex penalties; and, of scikit-learn,
 
     - LinearRegression, Ridge, RidgeCV, Lasso, LassoCV, LassoLars, LassoLarsCV,
       LassoLarsIC, ElasticNet, ElasticNetCV, HuberRegressor, QuantileRegressor and

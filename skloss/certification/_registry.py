@@ -28,6 +28,9 @@ _PROBLEMS = {
     "skloss.ProportionalOddsClassifier": _ORDINAL,
     "skloss.RandomFeatureRidge": _RANDOM_FEATURES,
     "skloss.RandomFeatureRidgeCV": _RANDOM_FEATURES,
+    "skloss.RandomFeatureRidgeClassifier": (
+        "skloss.random_features.certificate:classifier_problem"
+    ),
     "skloss.SparseRegressor": _SPARSE,
     "skloss.SparseRegressorCV": _SPARSE,
     "sklearn.ElasticNet": f"{_REGRESSORS}:elastic_net_regression",

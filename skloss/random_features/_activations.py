@@ -9,10 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skloss._elementary import cos, erf, exp, normal_cdf, sigmoid, sin, tanh
+from skloss._elementary import erf, exp, normal_cdf, sigmoid, sin_pi, tanh
 from skloss._jit import compiled_for, dispatched, kernel
 
-__all__ = ["ACTIVATIONS", "activate", "apply", "expand", "find_activation"]
+__all__ = [
+    "ACTIVATIONS",
+    "IN_HALF_TURNS",
+    "activate",
+    "apply",
+    "expand",
+    "find_activation",
+]
 
 ACTIVATIONS = {}  # public name -> class
 
@@ -189,27 +196,36 @@ def _(activation, u):
 
 @_register("sin")
 class Sin(NamedTuple):
-    """The sine."""
+    """The sine, of a number in half turns."""
 
 
 @activate.implement(Sin)
 def _(activation, u):
-    return sin(u)
+    return sin_pi(u)
 
 
 @_register("cos")
 class Cos(NamedTuple):
-    """The cosine; the offsets of the units are random phases."""
+    """The cosine; the offsets of the units are random phases.
+
+    It is the sine of a number in half turns that is half of one ahead.
+    """
 
 
 @activate.implement(Cos)
 def _(activation, u):
-    return cos(u)
+    return sin_pi(u)
 
 
 @_register("sincos")
 class SinCos(NamedTuple):
-    """Sine and cosine, one after the other: two features of each unit."""
+    """Sine and cosine, one after the other: two features of each unit.
+
+    Numbers are in half turns.
+    """
+
+
+IN_HALF_TURNS = tuple(cls.name for cls in (Sin, Cos, SinCos))
 
 
 @_register("exp")
@@ -303,9 +319,9 @@ def expand(U, offset, scale, shift, out):
     Parameters
     ----------
     U : ndarray of shape (n, h)
-        Products of rows and weights.
+        Products of rows and weights, in half turns; overwritten.
     offset : ndarray of shape (h,)
-        Of the units.
+        Of the units, in half turns.
     scale : float
         In the dtype of `U`, as all else.
     shift : ndarray of shape (k,)
@@ -313,13 +329,13 @@ def expand(U, offset, scale, shift, out):
     out : ndarray of shape (n, k)
         Result; k is 2 h, or 2 h - 1 if the last cosine is left out.
     """
-    k = out.shape[1]
+    k, half = out.shape[1], U.dtype.type(0.5)
     for i in range(U.shape[0]):
         u, row = U[i], out[i]
         for j in range(u.size):
             u[j] += offset[j]
         for j in range(k // 2):
-            row[2 * j] = scale * sin(u[j]) - shift[2 * j]
-            row[2 * j + 1] = scale * cos(u[j]) - shift[2 * j + 1]
+            row[2 * j] = scale * sin_pi(u[j]) - shift[2 * j]
+            row[2 * j + 1] = scale * sin_pi(u[j] + half) - shift[2 * j + 1]
         if k % 2:
-            row[k - 1] = scale * sin(u[u.size - 1]) - shift[k - 1]
+            row[k - 1] = scale * sin_pi(u[u.size - 1]) - shift[k - 1]

@@ -12,19 +12,23 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skloss._blocks import RowBlocks, row_blocks
-from skloss._validation import check_weights
+from skloss._blocks import DaskRows, RowBlocks, row_blocks
+from skloss._validation import check_weights, working_dtype
 
 __all__ = [
     "Data",
     "checked_rows",
+    "dask_array",
     "is_fetched",
     "is_streamed",
     "read_data",
     "read_rows",
 ]
 
-_LARGEST_TARGET = 1e140  # of which squares, times rows and weights, are numbers
+_LARGEST_TARGET = {  # of which products and predictions are numbers
+    np.dtype(np.float64): 1e140,
+    np.dtype(np.float32): 1e34,
+}
 
 
 class Data(NamedTuple):
@@ -90,12 +94,21 @@ def is_fetched(blocks):
     return isinstance(blocks, _CheckedRows)
 
 
+def dask_array(blocks):
+    """Return the dask array that rows are from; None if they are not."""
+    source = getattr(blocks, "blocks", blocks)
+    return source.array if isinstance(source, DaskRows) else None
+
+
 def is_streamed(X):
     """Whether rows are to be read a block at a time, and checked then.
 
-    That is so for dask arrays and for array-likes of other libraries that can be
-    sliced, HDF5 and zarr among them; not for arrays, sparse matrices and data frames.
+    That is so for dask arrays, for array-likes of other libraries that can be sliced,
+    HDF5 and zarr among them, and for memory-mapped arrays that would have to be copied
+    into another dtype; not for other arrays, sparse matrices and data frames.
     """
+    if isinstance(X, np.memmap) and X.dtype.kind in "biuf":
+        return X.ndim == 2 and working_dtype(X) != X.dtype
     if isinstance(X, np.ndarray) or sparse.issparse(X) or hasattr(X, "columns"):
         return False
     has_shape = all(hasattr(X, name) for name in ("shape", "__getitem__"))
@@ -146,7 +159,7 @@ def _read_stream(estimator, X, reset):
     return _CheckedRows(row_blocks(X))
 
 
-def read_data(estimator, X, y, sample_weight, *, reset):
+def read_data(estimator, X, y, sample_weight, *, reset, allow_all_zero=False):
     """Check the data of a fit.
 
     Parameters
@@ -161,6 +174,8 @@ def read_data(estimator, X, y, sample_weight, *, reset):
         Weights.
     reset : bool
         Whether to tell the estimator.
+    allow_all_zero : bool, default=False
+        Whether all weights may be 0.
 
     Returns
     -------
@@ -169,8 +184,8 @@ def read_data(estimator, X, y, sample_weight, *, reset):
     Raises
     ------
     ValueError
-        If lengths differ, X or y holds nan or infinity, y is too large to be squared,
-        or weights are not weights.
+        If lengths differ, X or y holds nan or infinity, y is too large for its squares
+        or the dtype of X, or weights are not weights.
     """
     if is_streamed(X):
         blocks = _read_stream(estimator, X, reset)
@@ -193,12 +208,13 @@ def read_data(estimator, X, y, sample_weight, *, reset):
         raise ValueError(f"y must have one or two dimensions; got shape {y.shape}.")
     weight = None
     if sample_weight is not None:
-        weight = check_weights(sample_weight, blocks.n_rows)
+        options = {"allow_all_zero": allow_all_zero}
+        weight = check_weights(sample_weight, blocks.n_rows, **options)
     Y = np.asarray(y, dtype=np.float64).reshape(blocks.n_rows, -1)
     largest = max(Y.max(initial=0.0), -Y.min(initial=0.0))
-    if largest > _LARGEST_TARGET:
+    if largest > _LARGEST_TARGET[blocks.dtype]:
         raise ValueError(
-            f"y has values up to {largest:.3g}, whose squares are too large for "
-            f"double precision: rescale it to at most {_LARGEST_TARGET:g}."
+            f"y has values up to {largest:.3g}, with which sums overflow for X in "
+            f"{blocks.dtype}: rescale it to at most {_LARGEST_TARGET[blocks.dtype]:g}."
         )
     return Data(blocks, Y, weight, y.ndim == 1)

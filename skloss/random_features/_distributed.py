@@ -5,12 +5,23 @@ import itertools
 
 from joblib import Parallel, delayed
 
-from skloss._blocks import DaskRows
-from skloss.random_features._data import Data, checked_rows, read_data
+from skloss.random_features._data import (
+    Data,
+    checked_rows,
+    dask_array,
+    read_data,
+)
 from skloss.random_features._fitting import How, shifts_of, summed
 from skloss.random_features._sums import RidgeSums
 
-__all__ = ["merged_blocks", "summed_chunks"]
+__all__ = [
+    "in_block",
+    "is_empty",
+    "merged_blocks",
+    "numbered",
+    "opened",
+    "summed_chunks",
+]
 
 
 def summed_chunks(data, how):
@@ -31,12 +42,12 @@ def summed_chunks(data, how):
     RidgeSums or None
         None if the rows are no dask array.
     """
-    source = getattr(data.blocks, "blocks", data.blocks)
-    if not isinstance(source, DaskRows):
+    array = dask_array(data.blocks)
+    if array is None:
         return None
     import dask
 
-    array = source.array.rechunk({1: -1})
+    array = array.rechunk({1: -1})
     points = shifts_of(data, how)
     how = how._replace(progress=None)
     parts, start = [], 0
@@ -67,34 +78,67 @@ def _merged(one, other):
     return total
 
 
-def merged_blocks(model, blocks, sums, n_jobs):
+def merged_blocks(model, blocks, sums, n_jobs, report):
     """Add blocks of rows to sums, by the workers of joblib's active backend.
 
     Parameters
     ----------
     model : RandomFeatureRidge
         Fitted to a first block.
-    blocks : iterable
-        Of functions that return ``(X, y)`` or ``(X, y, sample_weight)``, or of such
-        tuples.
+    blocks : iterable of (int, block)
+        Numbers of blocks, and functions that return ``(X, y)`` or
+        ``(X, y, sample_weight)``, or such tuples.
     sums : RidgeSums
         Changed in place, in the order of the blocks.
     n_jobs : int or None
         Workers; None is 1, or what joblib's context says.
+    report : callable
+        ``report(number)`` is called after each block.
     """
     light = copy.copy(model)
     light._sums = light._solved = None  # they need not travel
     points = sums.shift, sums.y_shift
     work = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")
-    for part in work(delayed(_sums_of_block)(light, block, points) for block in blocks):
-        sums.merge(part)
+    tasks = (delayed(_sums_of_block)(light, *block, points) for block in blocks)
+    for number, part in work(tasks):
+        if part is not None:
+            sums.merge(part)
+        report(number)
 
 
-def _sums_of_block(model, block, points):
-    data = read_data(model, *opened(block), reset=False)
-    model._check_targets(data, points[1].size)
-    how = How.of(model, model._machine.map, data, None, is_stream=True)
-    return summed(data, how, RidgeSums(*points))
+def _sums_of_block(model, number, block, points):
+    """Return the number of a block and sums over its rows; None if it has none."""
+    X, y, weight = opened(block)
+    if is_empty(X):
+        return number, None
+    try:
+        data = read_data(model, X, y, weight, reset=False, allow_all_zero=True)
+        model._check_targets(data, points[1].size)
+        how = How.of(model, model._machine.map, data, None, is_stream=True)
+        return number, summed(data, how, RidgeSums(*points))
+    except (TypeError, ValueError) as error:
+        raise in_block(number, error) from error
+
+
+def numbered(blocks):
+    """Go through numbered blocks; unlike `enumerate`, keep none but the last."""
+    blocks, end = iter(blocks), object()
+    for number in itertools.count():
+        block = next(blocks, end)
+        if block is end:
+            return
+        yield number, block
+
+
+def in_block(number, error):
+    """Return an error that says in which block it occurred."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"Block {number}: {error}")
+
+
+def is_empty(X):
+    """Tell whether there are no rows."""
+    return (X.shape[0] if hasattr(X, "shape") else len(X)) == 0
 
 
 def opened(block):

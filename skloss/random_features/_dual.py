@@ -39,12 +39,15 @@ class DualFit(NamedTuple):
         Effective number of coefficients, without the intercept.
     residual : ndarray of shape (t,)
         Weighted sum of squared residuals.
+    gcv : ndarray of shape (t,)
+        Generalised cross-validation; finite as a penalty tends to 0.
     """
 
     dual_coef: np.ndarray
     y_mean: np.ndarray
     degrees: np.ndarray
     residual: np.ndarray
+    gcv: np.ndarray
 
 
 def block_of_features(feature_map, n_rows):
@@ -137,33 +140,66 @@ def solve_dual(gram, Y, weight, alpha, *, center):
     root = np.sqrt(weight)[:, None]
     gram *= root
     gram *= root.T
-    scaled, degrees, residual = _solve_scaled(gram, root * (Y - y_mean), alpha)
-    return DualFit(root * scaled, y_mean, degrees, residual)
+    coef, degrees, residual, gcv = _solve_scaled(
+        gram, root * (Y - y_mean), alpha, weight.sum(), root[:, : int(center)]
+    )
+    return DualFit(root * coef, y_mean, degrees, residual, gcv)
 
 
-def _solve_scaled(gram, Y, alpha):
-    """Solve for unit weights; coefficients, traces of hat matrices, squares left."""
-    coef, degrees, left = np.empty_like(Y), np.empty_like(alpha), np.empty_like(alpha)
+def _solve_scaled(gram, Y, alpha, weight, fixed):
+    """Solve for unit weights, which stand for rows of another sum of weights.
+
+    `fixed` of shape (n, 0) or (n, 1) has the direction of the intercept, in which there
+    is nothing but rounding.
+
+    Returns
+    -------
+    coef : ndarray of shape (n, t)
+        Coefficients.
+    degrees, residual, gcv : ndarray of shape (t,)
+        As in `DualFit`.
+    """
+    coef, others = np.empty_like(Y), np.empty((3, alpha.size))
     least, spectrum = least_eigenvalue(gram.diagonal()), None
+    rank, more = len(gram) - fixed.shape[1], weight - len(gram)
+    # There it gets an eigenvalue above all others, so that its inverse is nothing.
+    beyond = 2.0 * np.trace(gram)
+    gram += fixed @ fixed.T * (beyond / weight)
     for value in np.unique(alpha):
-        which = alpha == value
+        which, trace = alpha == value, None
         factor = factorised(gram, value) if value > least else None
         if factor is not None:
             coef[:, which] = lapack.dpotrs(factor, Y[:, which], lower=1)[0]
-            degrees[which] = len(gram) - value * trace_of_inverse(factor)
-            residual = value * coef[:, which]
+            trace = trace_of_inverse(factor) - (len(gram) - rank) / (beyond + value)
+            degrees, left = rank - value * trace, _squares(value * coef[:, which])
         else:
             if value > 0:
                 warn_of_small(value, gram.diagonal().max())
-            spectrum = decompose(gram) if spectrum is None else spectrum
+            if spectrum is None:
+                S, V = decompose(gram)
+                spectrum = S[:rank], V[:, :rank]
             kept = spectrum[0] > least_eigenvalue(spectrum[0])
             S, V = spectrum[0][kept], spectrum[1][:, kept]
             rotated = V.T @ Y[:, which]
             coef[:, which] = V @ (rotated / (S + value)[:, None])
-            degrees[which] = (S / (S + value)).sum()
-            residual = Y[:, which] - V @ (rotated * (S / (S + value))[:, None])
-        left[which] = np.einsum("ij,ij->j", residual, residual)
-    return coef, degrees, left
+            degrees = (S / (S + value)).sum()
+            left = _squares(Y[:, which] - V @ (rotated * (S / (S + value))[:, None]))
+            if kept.all():  # it interpolates as the penalty tends to 0
+                trace = (1.0 / (S + value)).sum()
+        others[0, which], others[1, which] = degrees, left
+        if trace is None:
+            free = weight - degrees - (len(gram) - rank)
+        elif value == 0.0 and abs(more) <= 1e-9 * weight:
+            free, left = trace, _squares(coef[:, which])
+        else:
+            free = value * trace + more
+        least_free = 1e-12 * weight if trace is None else 0.0
+        others[2, which] = left * weight / free**2 if free > least_free else np.inf
+    return coef, *others
+
+
+def _squares(A):
+    return np.einsum("ij,ij->j", A, A)
 
 
 def coef_of_features(feature_map, X, weight, dual_coef, dtype, *, center):

@@ -8,6 +8,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from skloss._blocks import rows_per_block
 from skloss.random_features._activations import (
+    IN_HALF_TURNS,
     Cos,
     Exp,
     SinCos,
@@ -17,8 +18,9 @@ from skloss.random_features._activations import (
 )
 from skloss.random_features._weights import Weights
 
-__all__ = ["FeatureMap", "Units"]
+__all__ = ["HELD", "FeatureMap", "Units"]
 
+HELD = 1 << 22  # numbers of weights up to which they are kept
 _ROOT_2 = np.sqrt(2.0)
 
 
@@ -32,7 +34,8 @@ class Units(NamedTuple):
     rows : ndarray of shape (m, d) or None
         Weights; None where products are made without them.
     offset : ndarray of shape (m,)
-        Offsets.
+        Offsets. For activations that turn, both are in half turns, and the cosine's
+        are half of one ahead.
     """
 
     first: int
@@ -89,16 +92,27 @@ class FeatureMap(NamedTuple):
             start, stop = start // 2, (stop + 1) // 2
         weights = self.weights
         rows = None if weights.is_structured else weights.rows(start, stop)
-        if self.activation == "cos":
-            offset = weights.uniform_offsets(start, stop)
-        elif self.bias:
-            offset = self.bias * weights.normal_offsets(start, stop)
-        else:
-            offset = np.zeros(stop - start)
+        offset = self.offsets(start, stop)
+        if self._turns:
+            rows = None if rows is None else rows / np.pi
+            offset = offset / np.pi + (0.5 if self.activation == "cos" else 0.0)
         # Their transpose is what rows are multiplied with: sparse products copy it
         # unless it is contiguous.
         rows = None if rows is None else np.asfortranarray(rows, dtype=dtype)
         return Units(start, rows, offset.astype(dtype))
+
+    @property
+    def _turns(self):
+        is_named = isinstance(self.activation, str)
+        return is_named and self.activation in IN_HALF_TURNS
+
+    def offsets(self, start, stop):
+        """Offsets of units `start` to ``stop - 1``, float64."""
+        if self.activation == "cos":
+            return self.weights.uniform_offsets(start, stop)
+        if self.bias:
+            return self.bias * self.weights.normal_offsets(start, stop)
+        return np.zeros(stop - start)
 
     def features(self, X, units, out, shift=None):
         """Features of rows.
@@ -143,6 +157,18 @@ class FeatureMap(NamedTuple):
         apply(act, out, units.offset, of_row, scale, shift)
         return out
 
+    def check_finite(self, features, first=0):
+        """Check features, of rows from a number on; raise ValueError."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = features.sum()  # cheaper than to look at each of them
+        if np.isfinite(total) or np.isfinite(features).all():
+            return
+        row = first + int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+        raise ValueError(
+            f"activation={self.activation!r} gives features of X[{row}] that are not "
+            f"finite in {features.dtype}, with gamma={self.gamma:.6g}."
+        )
+
     def variances(self, X):
         """Variances of what a unit receives from each row, over its weights."""
         if sparse.issparse(X):
@@ -160,6 +186,8 @@ class FeatureMap(NamedTuple):
                 part = part.astype(out.dtype, copy=False)
                 first, stop = units.first, units.first + units.offset.size
                 out[start : start + few] = self.weights.project(part, first, stop)
+            if self._turns:
+                out /= out.dtype.type(np.pi)
         elif sparse.issparse(X):
             out[...] = safe_sparse_dot(X, units.rows.T)
         else:

@@ -14,7 +14,11 @@ from skloss.random_features._dual import (
 )
 from skloss.random_features._feature_map import FeatureMap
 from skloss.random_features._machine import FeatureMachine, KernelMachine
-from skloss.random_features._mixed import refined, single_precision_tells
+from skloss.random_features._mixed import (
+    refined,
+    single_precision_holds,
+    single_precision_tells,
+)
 from skloss.random_features._rows import FeatureRows
 from skloss.random_features._solution import GivenSolution, PrimalSolution
 from skloss.random_features._sums import Adder, RidgeSums, Units
@@ -24,11 +28,13 @@ __all__ = [
     "Fitted",
     "How",
     "NotForStreamsError",
+    "Step",
     "check_alpha",
     "check_stream",
     "fit_dual",
     "fit_primal",
     "summed",
+    "too_large",
 ]
 
 _MIXED_FROM = 300  # features from which single precision saves time
@@ -66,8 +72,8 @@ class How(NamedTuple):
         What is solved.
     precision : {"float64", "mixed", "float32"}
         Of sums.
-    given, dtype : numpy dtype
-        Of the rows, and of the features.
+    given : numpy dtype
+        Of the rows.
     block_rows : int or None
         Rows in a block.
     progress : Progress or None
@@ -80,7 +86,6 @@ class How(NamedTuple):
     solver: str
     precision: str
     given: np.dtype
-    dtype: np.dtype
     block_rows: int | None
     progress: object
 
@@ -119,19 +124,31 @@ class How(NamedTuple):
             solver,
             precision,
             given,
-            np.dtype(np.float32 if precision == "float32" else np.float64),
             estimator.batch_size,
             progress,
         )
-        if precision == "mixed":
-            both = (_rows_of(data, how, dtype) for dtype in (np.float64, np.float32))
-            if not single_precision_tells(*both):
-                return how._replace(precision="float64")
-        return how
+        if solver == "dual" or precision == "float64" or how._single_precision(data):
+            return how
+        return how._replace(precision="float64")
+
+    def _single_precision(self, data):
+        """Tell from the first rows whether single precision is enough."""
+        narrow = _rows_of(data, self, np.dtype(np.float32))
+        if not single_precision_holds(narrow):
+            return False
+        if self.precision == "float32":
+            return True
+        return single_precision_tells(_rows_of(data, self, self.dtype), narrow)
+
+    @property
+    def dtype(self):
+        """Dtype of the features."""
+        narrow = self.precision == "float32"
+        return np.dtype(np.float32 if narrow else np.float64)
 
     @property
     def dtype_of_sums(self):
-        """Dtype of the features that are summed."""
+        """Dtype of the features whose products are summed."""
         narrow = self.precision != "float64"
         return np.dtype(np.float32 if narrow else np.float64)
 
@@ -155,7 +172,10 @@ def check_alpha(alpha, n_targets):
     ValueError
         If there is not one for each target, or one is negative or not finite.
     """
-    values = np.asarray(alpha, dtype=np.float64)
+    try:
+        values = np.asarray(alpha, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"alpha={alpha!r}: expected numbers.") from None
     if values.ndim > 1 or values.size not in (1, n_targets):
         raise ValueError(
             f"alpha must be a number or have one value for each of {n_targets} "
@@ -288,22 +308,22 @@ def summed(data, how, sums=None, *, sign=1):
             # Sums in mixed precision are not the end of it.
             how.progress(Step(count, stop, is_last and how.precision != "mixed"))
     adder.flush()
-    if how.precision != "mixed":
-        _check_finite(sums.squares, how.map)
+    if how.precision != "mixed" and not sums.is_finite:
+        raise too_large(how.map)
     return sums
 
 
-def _check_finite(squares, feature_map):
-    if not np.isfinite(squares.diagonal()).all():
-        raise ValueError(
-            f"activation={feature_map.activation!r} gives features, or squares of "
-            f"them, that are not finite with gamma={feature_map.gamma:.6g}."
-        )
+def too_large(feature_map):
+    """Return the error that features are too large to be squared."""
+    return ValueError(
+        f"activation={feature_map.activation!r} gives features, or squares of them, "
+        f"that are not finite with gamma={feature_map.gamma:.6g}."
+    )
 
 
 def _rows_of(data, how, dtype):
     units = how.map.units(0, how.map.n_components, dtype)
-    rows = FeatureRows(how.map, units, data.blocks, dtype)
+    rows = FeatureRows(how.map, units, data.blocks, dtype, data.weight)
     rows.few = min(rows.few, how.block_rows or rows.few)
     return rows
 
@@ -370,8 +390,12 @@ def fit_primal(data, how, sums=None):
     -------
     Fitted
     """
-    sums, n_passes, coef = summed(data, how) if sums is None else sums, 1, None
-    precision = how.precision
+    precision, n_passes, coef = how.precision, 1, None
+    if sums is None:
+        # Sums in single precision that overflow are made anew in double.
+        usual = "ignore" if precision == "mixed" else "warn"
+        with np.errstate(over=usual, invalid=usual):
+            sums = summed(data, how)
     if precision == "mixed":
         rows = _rows_of(data, how, how.dtype)
         coef, exact, more = refined(rows, data, sums, how.alpha, center=how.center)
@@ -444,7 +468,8 @@ def fit_dual(data, how):
         mean = centre(gram, weight) if how.center else np.zeros(len(Y))
     else:
         gram = gram_of_features(how.map, X, weight, how.dtype, **center)
-    _check_finite(gram, how.map)
+    if not np.isfinite(gram.diagonal()).all():
+        raise too_large(how.map)
     found = solve_dual(gram, Y, weight, how.alpha, **center)
     if how.progress is not None:
         how.progress(Step(1, len(Y), True))
@@ -463,6 +488,7 @@ def fit_dual(data, how):
         found.degrees,
         float(weight.sum()),
         how.center,
+        found.gcv,
     )
     precision = "float32" if how.dtype == np.float32 else "float64"
     return Fitted(machine, solution, None, precision, 1, data.n_rows)

@@ -1,9 +1,11 @@
 """Errors of rows that are left out, for all penalties, from one decomposition."""
 
 import numpy as np
+from scipy.linalg import blas
 
 from skloss.random_features._dual import centre
 from skloss.random_features._primal import decompose, least_eigenvalue
+from skloss.random_features._shares import damped_shares, shares_of_rest
 
 __all__ = [
     "GCV_LOST",
@@ -16,6 +18,8 @@ __all__ = [
 
 _ROWS = 1024  # at a time, so that products of matrices are fast
 GCV_LOST = 1e-10  # share of squares left below which sums have lost the rest
+_ROUNDING_OF_WEIGHTS = 1e-9  # of their sum, below which it is the number of rows
+_NEARLY_FIXED = 1e-3  # 1 - leverage below which it is looked at whether that is 0
 
 
 def primal_errors(rows, data, spectrum, centred, weight, alphas, *, center):
@@ -51,9 +55,8 @@ def primal_errors(rows, data, spectrum, centred, weight, alphas, *, center):
         Targets minus the predictions of models that have not seen the row.
     """
     S, V = spectrum
-    kept = least_eigenvalue(S) < S
-    S, V = S[kept], np.ascontiguousarray(V[:, kept])
-    shares = 1.0 / (S[:, None] + alphas)
+    kept, V = least_eigenvalue(S) < S, np.ascontiguousarray(V)
+    shares, smallest = damped_shares(S, alphas), alphas.argmin()
     c = V.T @ centred.products
     to_fit = (c[:, :, None] * shares[:, None, :]).reshape(
         S.size, c.shape[1] * alphas.size
@@ -64,11 +67,64 @@ def primal_errors(rows, data, spectrum, centred, weight, alphas, *, center):
         left = left[:, :, None] - (P @ to_fit).reshape(*left.shape, alphas.size)
         P *= P
         leverage = P @ shares + (1.0 / weight if center else 0.0)
-        if data.weight is not None:
-            leverage *= data.weight[start:stop, None]
+        of_rows = None if data.weight is None else data.weight[start:stop]
+        if of_rows is not None:
+            leverage *= of_rows[:, None]
+        free = np.subtract(1.0, leverage, out=leverage)
+        at = np.flatnonzero(free[:, smallest] < _NEARLY_FIXED)
         with np.errstate(divide="ignore", invalid="ignore"):
-            left /= (1.0 - leverage)[:, None, :]
+            left /= free[:, None, :]
+        if at.size:
+            s = np.ones(at.size) if of_rows is None else of_rows[at]
+            share = s / weight if center else 0.0
+            fixed, errors = _errors_of_fixed(
+                features[at] @ V[:, kept], S[kept], c[kept], s, share, alphas
+            )
+            left[at] = np.where(fixed[:, None, :], errors, left[at])
         yield start, stop, left
+
+
+def _errors_of_fixed(P, S, c, weight, share, alphas):
+    """Errors of rows that alone have some direction, so that their leverage is 1.
+
+    As the penalty a tends to 0, their residual and 1 - leverage do as well. With
+    ``1 / (S + a) = 1 / S - a / (S (S + a))`` the parts that vanish, which rounding
+    would make up, are left out, and a cancels in the ratio of the others.
+
+    Parameters
+    ----------
+    P : ndarray of shape (n, k)
+        Features in the basis of the eigenvectors.
+    S : ndarray of shape (k,)
+        Eigenvalues, none of them 0.
+    c : ndarray of shape (k, t)
+        Products of features and targets in that basis.
+    weight : ndarray of shape (n,)
+        Of the rows.
+    share : ndarray of shape (n,) or float
+        What the intercept adds to the leverages.
+    alphas : ndarray of shape (L,)
+        Penalties.
+
+    Returns
+    -------
+    fixed : ndarray of shape (n, L)
+        Whether 1 - leverage is rounding at no penalty, and the penalty is too small to
+        make the rounding smaller.
+    errors : ndarray of shape (n, t, L)
+        Errors of such rows.
+    """
+    squares, rounding = P * P * weight[:, None], least_eigenvalue(S)
+    damped = 1.0 / (S[:, None] + alphas)
+    lost, lost_here = squares @ S**-2.0, squares @ damped**2
+    fixed = 1.0 - share - squares @ (1.0 / S) <= rounding * lost
+    fixed = fixed[:, None] & (lost_here >= 0.25 * lost[:, None])
+    damped /= S[:, None]
+    errors = np.empty((len(P), c.shape[1], alphas.size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for at in range(c.shape[1]):
+            errors[:, at] = P @ (c[:, at, None] * damped) / (squares @ damped)
+    return fixed, errors
 
 
 def dual_errors(gram, Y, weight, alphas, *, center):
@@ -95,13 +151,47 @@ def dual_errors(gram, Y, weight, alphas, *, center):
     """
     root = np.sqrt(weight)[:, None]
     S, V = _dual_spectrum(gram, weight, center=center)
-    shares = _shares(S, alphas)
+    shares, _ = shares_of_rest(S, alphas)
     c = V.T @ (root * (Y - _mean(Y, weight, center)))
+    rows, fixed, damped = _fixed_rows(S, V, alphas)
     inverse = (V * V) @ shares
+    inverse[rows] = np.where(fixed, V[rows] ** 2 @ damped, inverse[rows])
     out = np.empty((*Y.shape, alphas.size))
     for at in range(Y.shape[1]):
-        out[:, at] = V @ (c[:, at, None] * shares) / inverse / root
+        right = c[:, at, None]
+        coef = V @ (right * shares)
+        coef[rows] = np.where(fixed, V[rows] @ (right * damped), coef[rows])
+        out[:, at] = coef / inverse / root
     return out
+
+
+def _fixed_rows(S, V, alphas):
+    """Find rows that alone have some direction, so that their leverage is 1.
+
+    They have no part in directions of no variance but rounding, which a penalty near 0
+    would raise above everything else.
+
+    Returns
+    -------
+    rows : ndarray of shape (m,), intp
+        Which rows may be such.
+    fixed : ndarray of shape (m, L)
+        Whether each is, as far as each penalty is concerned.
+    damped : ndarray of shape (n, L)
+        One over eigenvalues plus penalties, 0 in directions of no variance.
+    """
+    least = least_eigenvalue(S)
+    kept = least < S
+    damped = np.zeros((S.size, alphas.size))
+    damped[kept] = 1.0 / (S[kept, None] + alphas)
+    flat = np.einsum("ij,ij->i", V[:, ~kept], V[:, ~kept])
+    rows = np.flatnonzero((flat > 0.0) & (flat < 1e-8)) if kept.any() else flat[:0]
+    rows = rows.astype(np.intp)
+    # How far rounding turns an eigenvector is inverse to its eigenvalue.
+    squares = V[np.ix_(rows, kept)] ** 2
+    lost, lost_here = squares @ S[kept] ** -2.0, squares @ damped[kept] ** 2
+    fixed = (flat[rows] <= least**2 * lost)[:, None] & (lost_here >= lost[:, None] / 16)
+    return rows, fixed, damped
 
 
 def _mean(Y, weight, center):
@@ -115,11 +205,18 @@ def _dual_spectrum(gram, weight, *, center):
     gram *= root[:, None]
     if not center:
         return decompose(gram)
-    # That direction gets an eigenvalue above all others, by which it is known again.
-    beyond = 2.0 * np.trace(gram) + 1.0
-    gram += np.multiply.outer(root, root * (beyond / weight.sum()))
-    S, V = decompose(gram)
-    return S[:-1], V[:, :-1]
+    # A reflection makes that direction the last one, of which nothing is kept.
+    v = root / np.linalg.norm(root)
+    v[-1] += 1.0
+    scale = 2.0 / (v @ v)
+    p = scale * (gram @ v)
+    p -= 0.5 * scale * (v @ p) * v
+    gram = blas.dsyr2(-1.0, v, p, lower=1, a=np.asfortranarray(gram), overwrite_a=1)
+    S, reflected = decompose(gram[:-1, :-1])
+    V = np.zeros((len(v), len(S)))
+    V[:-1] = reflected
+    V -= np.multiply.outer(scale * v, v[:-1] @ reflected)
+    return S, V
 
 
 def dual_gcv(gram, Y, weight, alphas, *, center):
@@ -136,13 +233,14 @@ def dual_gcv(gram, Y, weight, alphas, *, center):
         Estimates of the mean squared error, finite as a penalty tends to 0.
     """
     S, V = _dual_spectrum(gram, weight, center=center)
-    shares = _shares(S, alphas)
+    shares, factor = shares_of_rest(S, alphas)
     c = V.T @ (np.sqrt(weight)[:, None] * (Y - _mean(Y, weight, center)))
-    # Squares left are alpha^2 times these, and so is the square of the free share.
-    left = (c**2).T @ shares**2
-    free = weight.sum() - len(weight)  # of repeated rows
-    with np.errstate(divide="ignore", invalid="ignore"):
-        total = shares.sum(axis=0) + (free / alphas if free else 0.0)
+    # Squares left are factor^2 times these, and so is the square of the free share.
+    left, total = (c**2).T @ shares**2, shares.sum(axis=0)
+    repeated = weight.sum() - len(weight)
+    if abs(repeated) > _ROUNDING_OF_WEIGHTS * weight.sum():
+        with np.errstate(divide="ignore"):
+            total += repeated / factor
     none = np.full(left.shape, np.inf)
     return np.divide(left * weight.sum(), total**2, out=none, where=total > 0)
 
@@ -176,32 +274,13 @@ def dual_predictions(gram, Y, weight, train, test, alphas, *, center):
     S, V = _dual_spectrum(K, w, center=center)
     root = np.sqrt(w)[:, None]
     c = V.T @ (root * (Y[train] - y_mean))
-    kept = least_eigenvalue(S) < S
-    shares = 1.0 / (S[kept, None] + alphas)
-    n_columns = Y.shape[1] * alphas.size
-    scaled = (c[kept, :, None] * shares[:, None, :]).reshape(-1, n_columns)
-    out = cross @ (root * (V[:, kept] @ scaled))
+    shares, n_columns = damped_shares(S, alphas), Y.shape[1] * alphas.size
+    scaled = (c[:, :, None] * shares[:, None, :]).reshape(-1, n_columns)
+    out = cross @ (root * (V @ scaled))
     return out.reshape(len(test), Y.shape[1], alphas.size) + y_mean[:, None]
 
 
-def _shares(S, alphas):
-    """One over eigenvalues plus penalties, up to a factor of each penalty.
-
-    At 0, and for penalties that are lost beside rounding, directions of no variance
-    are all that matters, if there are any.
-    """
-    least = least_eigenvalue(S)
-    shares = np.empty((S.size, alphas.size))
-    flat = least >= S
-    for at, alpha in enumerate(alphas):
-        if alpha > least or not flat.any():
-            shares[:, at] = 1.0 / (np.where(flat, 0.0, S) + alpha)
-        else:
-            shares[:, at] = flat
-    return shares
-
-
-def gcv_scores(S, c, y_squares, weight, alphas, *, center):
+def gcv_scores(S, c, y_squares, weight, alphas, *, center, noise=0.0):
     """Generalised cross-validation from one decomposition.
 
     Parameters
@@ -218,22 +297,25 @@ def gcv_scores(S, c, y_squares, weight, alphas, *, center):
         Penalties.
     center : bool
         Whether there is an intercept.
+    noise : float, default=0.0
+        Squares of targets up to which targets are constant.
 
     Returns
     -------
     scores : ndarray of shape (t, L)
         Estimates of the mean squared error.
     share : ndarray of shape (t, L)
-        What is left of the targets' squares: below `GCV_LOST` it has no digits.
+        What is left of the targets' squares: below `GCV_LOST` it has no digits. 1 for
+        constant targets.
     """
-    kept = least_eigenvalue(S) < S
-    S, squares = S[kept], c[kept] ** 2
-    shares = 1.0 / (S[:, None] + alphas)
-    explained = squares.T @ (shares * (1.0 + alphas * shares))
+    shares = damped_shares(S, alphas)
+    explained = (c**2).T @ (shares * (1.0 + alphas * shares))
     left = np.maximum(y_squares[:, None] - explained, 0.0)
     degrees = S @ shares + float(center)
     free = np.maximum(weight - degrees, 0.0)
     none = np.full(free.shape, np.inf)
     factor = np.divide(weight, free, out=none, where=free > 0)
-    total = np.where(y_squares > 0, y_squares, 1.0)[:, None]
-    return left / weight * factor**2, left / total
+    share = np.ones(left.shape)
+    total = np.broadcast_to(y_squares[:, None], left.shape)
+    np.divide(left, total, out=share, where=total > noise)
+    return left / weight * factor**2, share

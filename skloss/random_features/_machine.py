@@ -7,11 +7,10 @@ from skloss._blocks import row_blocks, rows_per_block
 from skloss._parallel import map_row_blocks, one_blas_thread, threads_for
 from skloss.random_features._data import is_fetched
 from skloss.random_features._dual import block_of_features
+from skloss.random_features._feature_map import HELD
 from skloss.random_features.limiting_kernel import kernel_of
 
 __all__ = ["FeatureMachine", "KernelMachine"]
-
-_HELD = 1 << 22  # numbers of weights up to which they are kept
 
 
 class FeatureMachine:
@@ -28,7 +27,7 @@ class FeatureMachine:
     def __init__(self, feature_map, dtype):
         self.map, self.dtype = feature_map, np.dtype(dtype)
         size = feature_map.n_components * feature_map.weights.n_features
-        self.units = None if size > _HELD else self._units(self.dtype)
+        self.units = None if size > HELD else self._units(self.dtype)
 
     def _units(self, dtype):
         return self.map.units(0, self.map.n_components, dtype)
@@ -58,11 +57,11 @@ class FeatureMachine:
         # Rows that have to be fetched are fetched once, many at a time.
         parts = blocks.iterate() if is_fetched(blocks) else [(0, len(out), blocks)]
         for start, stop, part in parts:
-            self._fill(row_blocks(part), coef, out[start:stop], n_jobs)
+            self._fill(row_blocks(part), coef, out[start:stop], start, n_jobs)
         return out + intercept.astype(dtype)
 
-    def _fill(self, blocks, coef, out, n_jobs):
-        """Write products of features and coefficients."""
+    def _fill(self, blocks, coef, out, offset, n_jobs):
+        """Write products of features and coefficients of rows from a number on."""
         n, k, dtype = len(out), len(coef), out.dtype
         step = k if self.units is not None else block_of_features(self.map, 4096)
         rows = rows_per_block(min(step, k), n_bytes=1 << 21, at_least=64)
@@ -72,9 +71,13 @@ class FeatureMachine:
 
             def fill(first, last, units=units, start=start, stop=stop):
                 features = np.empty((last - first, stop - start), dtype)
-                with one_blas_thread():
+                # What overflows is told below.
+                quiet = np.errstate(over="ignore", invalid="ignore")
+                with one_blas_thread(), quiet:
                     self.map.features(blocks.rows(first, last), units, features)
                     part = features @ coef[start:stop]
+                if not np.isfinite(part).all():
+                    self.map.check_finite(features, offset + first)
                 out[first:last] = part if start == 0 else out[first:last] + part
 
             with one_blas_thread():

@@ -11,13 +11,14 @@ from scipy.linalg import blas, lapack
 from skloss.random_features._primal import factorised
 from skloss.random_features._sums import RidgeSums
 
-__all__ = ["refined", "single_precision_tells"]
+__all__ = ["refined", "single_precision_holds", "single_precision_tells"]
 
 _TOL = 1e-12  # residual beside the right side
 _MOST = 15  # passes after which sums in double precision would have cost less
 _ERROR = 6e-8  # of sums in single precision, beside their trace
 _LEAST = 1e-2  # penalty beside that error below which it is no use to try
 _FEATURE_ERROR = 1e-5  # of features in single precision, beside features
+_RANGE = 1e12  # of features of which squares are numbers in single precision
 _N_PROBES = 1
 _LARGEST = 1e130  # norm of which products are numbers
 
@@ -42,6 +43,23 @@ def single_precision_tells(rows, narrow_rows):
         error = np.linalg.norm(narrow_rows.first(few) - features)
         # A nan is an error too.
         return bool(error <= _FEATURE_ERROR * np.linalg.norm(features))
+
+
+def single_precision_holds(narrow_rows):
+    """Tell whether squares of features neither overflow nor vanish.
+
+    Parameters
+    ----------
+    narrow_rows : FeatureRows
+        Features in single precision.
+
+    Returns
+    -------
+    bool
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        largest = np.abs(narrow_rows.first(narrow_rows.few)).max(initial=0.0)
+        return bool(largest == 0.0 or 1.0 / _RANGE < largest < _RANGE)
 
 
 def refined(rows, data, sums, alpha, *, center):
@@ -69,13 +87,13 @@ def refined(rows, data, sums, alpha, *, center):
     n_passes : int
         Over the data.
     """
+    if not (sums.is_finite and np.isfinite(sums.products).all()):
+        return None, sums, 0
     centred = sums.centred(center)
     preconditioned = _preconditioner(centred.squares, alpha)
     if preconditioned is None:
         return None, sums, 0
     X = preconditioned(centred.products)
-    if not np.isfinite(X).all():
-        return None, sums, 0
     k, t = X.shape
     probes = np.random.default_rng(0).choice([-1.0, 1.0], (k, _N_PROBES))
     V = np.hstack([X, probes])

@@ -12,7 +12,7 @@ from skloss.random_features._activations import ACTIVATIONS, find_activation
 from skloss.random_features._feature_map import FeatureMap
 from skloss.random_features._weights import DISTRIBUTIONS, SAMPLINGS, Weights
 
-__all__ = ["CONSTRAINTS", "draw_map", "scale_gamma"]
+__all__ = ["CONSTRAINTS", "check_features", "draw_map", "scale_gamma"]
 
 CONSTRAINTS = {
     "activation": [StrOptions(set(ACTIVATIONS)), callable],
@@ -74,6 +74,48 @@ def draw_map(estimator, n_features, gamma):
     )
 
 
+def check_features(estimator, feature_map):
+    """Check that an estimator's parameters are still those of its features.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameters of `RandomFeatures`.
+    feature_map : FeatureMap
+        What it was fitted with.
+
+    Raises
+    ------
+    ValueError
+        If one is another.
+    """
+    weights = feature_map.weights
+    fitted = {
+        "n_components": feature_map.n_components,
+        "activation": feature_map.activation,
+        "negative_slope": feature_map.negative_slope,
+        "bias": feature_map.bias,
+        "distribution": weights.distribution,
+        "sampling": weights.sampling,
+        "nu": weights.nu,
+    }
+    if estimator.gamma != "scale":
+        fitted["gamma"] = feature_map.gamma
+    for name, value in fitted.items():
+        now = getattr(estimator, name)
+        if now is not value and now != value:
+            raise ValueError(
+                f"{name}={now!r}, and the model was fitted with {value!r}: features "
+                "cannot change in a stream."
+            )
+    seed = estimator.random_state
+    if isinstance(seed, Integral) and seed_from(seed) != weights.seed:
+        raise ValueError(
+            f"random_state={seed}, and the model was fitted with another one: features "
+            "cannot change in a stream."
+        )
+
+
 def _scale(distribution, gamma):
     """Factor of weights of unit scale."""
     if distribution == "cauchy":
@@ -84,6 +126,8 @@ def _scale(distribution, gamma):
 
 def _check_together(estimator):
     distribution, sampling = estimator.distribution, estimator.sampling
+    if isinstance(estimator.n_components, bool | np.bool_):
+        raise ValueError(f"n_components={estimator.n_components}: expected a number.")
     if distribution != "gaussian" and estimator.activation not in _OF_PHASES:
         raise ValueError(
             f"distribution={distribution!r} needs activation 'cos' or 'sincos', of "

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skloss.random_features._risk_inputs import real_numbers
 from skloss.random_features.risk import optimal_alpha, rf_risk
 
 __all__ = [
     "PARAMS",
     "Plan",
     "Theory",
-    "modes_of",
     "plan_curves",
     "predictions",
 ]
@@ -215,12 +215,7 @@ def _numbers(name, value):
     """Read a number or a list of them; "best" as it is."""
     if name == "alpha" and isinstance(value, str) and value == _BEST:
         return _BEST
-    try:
-        found = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name} must be a number or a list of numbers; got {value!r}."
-        ) from error
+    found = real_numbers(name, value, "a number or a list of numbers")
     if found.ndim > 1 or not found.size or np.isnan(found).any():
         raise ValueError(
             f"{name} must be a number or a list of numbers; got {value!r}."
@@ -241,35 +236,6 @@ def _axis(name, value):
             f"{name} must be positive and finite on an axis; got {value[~good][0]:g}."
         )
     return np.unique(value)
-
-
-def modes_of(spectrum):
-    """Take eigenvalues and coefficients from what holds them.
-
-    Parameters
-    ----------
-    spectrum : Bunch or pair of array-like
-        What `kernel_spectrum` returns, or a tuple.
-
-    Returns
-    -------
-    eigenvalues, coefs : array-like
-
-    Raises
-    ------
-    ValueError
-        If it holds something else.
-    """
-    if hasattr(spectrum, "eigenvalues") and hasattr(spectrum, "coefs"):
-        return spectrum.eigenvalues, spectrum.coefs
-    try:
-        eigenvalues, coefs = spectrum
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "spectrum must hold eigenvalues and coefs, as kernel_spectrum returns "
-            f"them; got {type(spectrum).__name__}."
-        ) from error
-    return eigenvalues, coefs
 
 
 def predictions(plan, theory):

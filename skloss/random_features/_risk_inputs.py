@@ -1,5 +1,6 @@
 """Checked spectra and sizes for the functions that predict risks."""
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import NamedTuple
 
@@ -7,9 +8,17 @@ import numpy as np
 
 from skloss._validation import weight_unit
 
-__all__ = ["Spectrum", "broadcast_sizes", "check_real", "checked_spectrum"]
+__all__ = [
+    "Spectrum",
+    "broadcast_sizes",
+    "check_real",
+    "checked_spectrum",
+    "modes_of",
+    "real_numbers",
+]
 
 _LARGEST = 1e300  # sums of eigenvalues and of squared coefficients
+_LONGEST_TEXT = 80  # of a value in a message
 _SMALLEST = 1e-100  # eigenvalues, as a share of the largest, that are not zero
 
 
@@ -46,10 +55,11 @@ def checked_spectrum(eigenvalues, coefs):
     Raises
     ------
     ValueError
-        If values are negative or not finite, if sums overflow or if lengths differ.
+        If values are no real numbers, negative or not finite, if sums overflow or if
+        lengths differ.
     """
-    eigenvalues = np.asarray(eigenvalues, dtype=np.float64)
-    coefs = np.asarray(coefs, dtype=np.float64)
+    eigenvalues = real_numbers("eigenvalues", eigenvalues)
+    coefs = real_numbers("coefs", coefs)
     if eigenvalues.ndim != 1 or not eigenvalues.size:
         raise ValueError(
             "eigenvalues must be one-dimensional with at least one value; got shape "
@@ -123,11 +133,11 @@ def broadcast_sizes(spectrum, n_samples, n_components, noise, n_pool, alpha=0.0)
         If an argument is out of range or shapes do not broadcast.
     """
     values = {
-        "n_samples": _numbers("n_samples", n_samples),
-        "n_components": _numbers("n_components", n_components),
-        "n_pool": _numbers("n_pool", n_pool),
-        "alpha": _numbers("alpha", alpha),
-        "noise": _numbers("noise", noise),
+        "n_samples": real_numbers("n_samples", n_samples),
+        "n_components": real_numbers("n_components", n_components),
+        "n_pool": real_numbers("n_pool", n_pool),
+        "alpha": real_numbers("alpha", alpha),
+        "noise": real_numbers("noise", noise),
     }
     n, k, pool, alpha, noise = values.values()
     _check("n_samples", n, (n > 0) & (n < np.inf), "positive and finite")
@@ -157,12 +167,73 @@ def broadcast_sizes(spectrum, n_samples, n_components, noise, n_pool, alpha=0.0)
     return sizes, noise.ravel(), n.shape
 
 
-def _numbers(name, value):
-    """Convert to float64, naming the argument if that fails."""
+def real_numbers(name, value, allowed="numeric"):
+    """Convert to float64, naming the argument if that fails.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : array-like
+        Numbers.
+    allowed : str, default="numeric"
+        What it must be, in words.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Raises
+    ------
+    ValueError
+        If it holds something else than real numbers, or rows of several lengths.
+    """
     try:
-        return np.asarray(value, dtype=np.float64)
+        found = np.asarray(value)
+        if found.dtype.kind in "biufO":
+            return found.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numeric; got {value!r}.") from error
+        raise ValueError(f"{name} must be {allowed}; got {_shown(value)}.") from error
+    if found.dtype.kind == "c":
+        raise ValueError(f"{name} must be real; got {_shown(value)}.")
+    raise ValueError(f"{name} must be {allowed}; got {_shown(value)}.")
+
+
+def _shown(value):
+    """Describe a value in a message, briefly."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+
+
+def modes_of(spectrum):
+    """Take eigenvalues and coefficients from what holds them.
+
+    Parameters
+    ----------
+    spectrum : Bunch, dict or pair of array-like
+        What `kernel_spectrum` returns, a dict with the same keys, or a tuple.
+
+    Returns
+    -------
+    eigenvalues, coefs : array-like
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
+    if hasattr(spectrum, "eigenvalues") and hasattr(spectrum, "coefs"):
+        return spectrum.eigenvalues, spectrum.coefs
+    try:
+        if isinstance(spectrum, Mapping):
+            return spectrum["eigenvalues"], spectrum["coefs"]
+        eigenvalues, coefs = spectrum
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(
+            "spectrum must hold eigenvalues and coefs, as kernel_spectrum returns "
+            f"them; got {type(spectrum).__name__}."
+        ) from error
+    return eigenvalues, coefs
 
 
 def _check(name, values, good, allowed):

@@ -7,6 +7,8 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state, check_X_y
 
 from skloss._parallel import one_blas_thread
+from skloss._validation import find_classes
+from skloss.random_features._labels import checked_labels
 from skloss.random_features.classifier import RandomFeatureRidgeClassifier
 from skloss.random_features.features import RandomFeatures
 from skloss.random_features.ridge import RandomFeatureRidge
@@ -48,7 +50,8 @@ def checked_pool(estimator, X, y):
     Raises
     ------
     ValueError
-        If the estimator is another one, or there are too few rows.
+        If the estimator is another one, there are too few rows, or of labels there are
+        fewer than two.
     """
     if not isinstance(estimator, _FITTING):
         names = [each.__name__ for each in _FITTING]
@@ -67,6 +70,7 @@ def checked_pool(estimator, X, y):
         ensure_min_samples=_FEWEST_ROWS,
     )
     if labelled:
+        find_classes(checked_labels("y", y))
         y = LabelBinarizer(neg_label=-1, pos_label=1).fit_transform(y)
     return X, np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
 

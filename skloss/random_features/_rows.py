@@ -1,6 +1,7 @@
 """Features of the rows of a data set, a few rows at a time."""
 
 import numpy as np
+from scipy import sparse
 
 from skloss._blocks import rows_per_block
 
@@ -23,10 +24,14 @@ class FeatureRows:
         The rows.
     dtype : numpy dtype
         Of the features.
+    weight : ndarray of shape (n,), default=None
+        Of the rows. Those of weight 0 are taken for rows of zeros, so that nothing in
+        them can overflow.
     """
 
-    def __init__(self, feature_map, units, blocks, dtype):
+    def __init__(self, feature_map, units, blocks, dtype, weight=None):
         self.map, self.units, self.source = feature_map, units, blocks
+        self.weight = weight
         self.dtype, self.n_columns = np.dtype(dtype), feature_map.n_components
         self.few = rows_per_block(
             self.n_columns, self.dtype.itemsize, n_bytes=_IN_CACHE, at_least=_LEAST_ROWS
@@ -39,7 +44,7 @@ class FeatureRows:
 
     def first(self, n_rows):
         """Compute the features of the first rows."""
-        X = self.source.rows(0, min(n_rows, self.n_rows))
+        X = self._present(self.source.rows(0, min(n_rows, self.n_rows)), 0)
         return self._features(X, np.empty((X.shape[0], self.n_columns), self.dtype))
 
     def blocks(self, shift=None, room=None, few=None):
@@ -68,11 +73,22 @@ class FeatureRows:
         shift = None if shift is None else shift.astype(self.dtype)
         for first, _, X in self.source.iterate():
             for start in range(0, X.shape[0], few):
-                part = X[start : start + few]
+                part = self._present(X[start : start + few], first + start)
                 n = part.shape[0]
                 out = buffer[:n] if room is None else room(n)
                 features = self._features(part, out, shift)
                 yield first + start, first + start + n, features
+
+    def _present(self, X, start):
+        """Make zeros of rows of weight 0."""
+        if self.weight is None:
+            return X
+        present = self.weight[start : start + X.shape[0]] > 0
+        if present.all():
+            return X
+        if sparse.issparse(X):
+            return sparse.diags_array(present.astype(X.dtype)).tocsr() @ X
+        return np.where(present[:, None], X, X.dtype.type(0))
 
     def _features(self, X, out, shift=None):
         return self.map.features(X, self.units, out, shift)

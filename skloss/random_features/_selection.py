@@ -1,15 +1,17 @@
 """Scores of widths and penalties, by each way of leaving rows out."""
 
+import copy
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_method_params
 
 from skloss.random_features._data import read_data
 from skloss.random_features._dual import centre, gram_of_features
-from skloss.random_features._fitting import Step
+from skloss.random_features._fitting import Step, too_large
 from skloss.random_features._folds import fold_sums, held_out_errors, sums_of
 from skloss.random_features._leave_one_out import (
     GCV_LOST,
@@ -25,6 +27,9 @@ from skloss.random_features.limiting_kernel import kernel_of
 
 __all__ = ["Scores", "Search", "left_out"]
 
+# Numbers that differ by less than this share of the largest target do not differ.
+_ROUNDING = 1e3 * np.finfo(np.float64).eps
+
 
 class Scores(NamedTuple):
     """Scores of penalties at each width; greater is better.
@@ -35,10 +40,16 @@ class Scores(NamedTuple):
         Scores of each target, or of all of them together with t = 1.
     stored : list of ndarray of shape (n, t, L)
         What was stored of the rows, for each width.
+    exponent : int
+        Power of 2 by which scores are to be multiplied.
+    noise : float
+        By how much scores differ without meaning anything.
     """
 
     values: np.ndarray
     stored: list
+    exponent: int
+    noise: float
 
 
 class _Given(RegressorMixin, BaseEstimator):
@@ -50,6 +61,9 @@ class _Given(RegressorMixin, BaseEstimator):
 
 class Search:
     """Scores of the widths and penalties of a grid.
+
+    Targets are measured in a power of 2 near the largest of them, so that their squares
+    neither overflow nor vanish; scorers get them as they are.
 
     Parameters
     ----------
@@ -65,6 +79,9 @@ class Search:
         Whether there is an intercept.
     scorer : callable or None
         As of scikit-learn; None means the negative mean squared error.
+    score_params : dict
+        What is handed to the scorer beside predictions and targets; arrays with one
+        value for each row are cut to the rows that are scored.
     per_target : bool
         Whether targets are scored one by one.
     progress : Progress
@@ -72,19 +89,56 @@ class Search:
     """
 
     def __init__(
-        self, data, feature_map, widths, alphas, *, center, scorer, per_target, progress
+        self,
+        data,
+        feature_map,
+        widths,
+        alphas,
+        *,
+        center,
+        scorer,
+        score_params,
+        per_target,
+        progress,
     ):
-        self.data, self.map, self.widths, self.alphas = (
+        self.given, self.map, self.widths, self.alphas = (
             data,
             feature_map,
             widths,
             alphas,
         )
         self.center, self.scorer, self.per_target = center, scorer, per_target
-        self.progress, self._n_steps = progress, 0
-        self.sums = None
-        n = data.n_rows
-        self.summed = [width for width in widths if width < n]
+        self.score_params, self.progress = score_params, progress
+        self.data, self._exponent = _in_units(data)
+        self._n_steps, self._sums = 0, None
+        # With as many features as rows without their mean, a model interpolates, and
+        # sums over rows do not tell what one row less would have meant.
+        n_free = data.n_rows - int(center)
+        self.summed = [width for width in widths if width < n_free]
+
+    @property
+    def sums(self):
+        """Sums over all rows, at the largest of the widths that are `summed`."""
+        sums = copy.copy(self._sums)
+        for name, power in (
+            ("y_shift", 1),
+            ("products", 1),
+            ("targets", 1),
+            ("target_squares", 2),
+        ):
+            values = np.ldexp(getattr(sums, name), power * self._exponent)
+            setattr(sums, name, values)
+        return sums
+
+    def _scores(self, values, stored=()):
+        """Scores that were found at all widths."""
+        exponent, noise = 2 * self._exponent, _ROUNDING**2
+        if self.scorer is not None:
+            exponent, noise = 0, 0.0
+        present = self.data.Y[self._present]
+        if (np.ptp(present, axis=0) <= _ROUNDING).all():
+            noise = np.inf
+        return Scores(np.array(values), list(stored), exponent, noise)
 
     def map_of(self, width):
         """Features of a width."""
@@ -98,7 +152,8 @@ class Search:
         """Features of all rows, in double precision."""
         feature_map = self.map_of(width)
         units = feature_map.units(0, width, np.float64)
-        return FeatureRows(feature_map, units, self.data.blocks, np.float64)
+        data = self.data
+        return FeatureRows(feature_map, units, data.blocks, np.float64, data.weight)
 
     def leave_one_out(self, *, store=False):
         """Score by predictions of rows that are left out, one at a time."""
@@ -117,21 +172,33 @@ class Search:
             if self.scorer is None:
                 values.append(-total / len(self.data.Y))
                 if store:
-                    kept **= 2
+                    kept = np.ldexp(kept, self._exponent) ** 2
                     kept *= self._weight(0, len(kept))[:, None, None]
             else:
                 kept = self.data.Y[:, :, None] - kept
-                values.append(self._scored(kept, self.data.Y, None))
+                rows = self._present
+                values.append(self._scored(kept[rows], rows))
+                if store:
+                    kept = self._as_given(kept)
             stored.append(kept if store else None)
-        return Scores(np.array(values), stored)
+        return self._scores(values, stored)
 
     def left_out(self, width):
-        """Predictions of rows that are left out, one at a time, of shape (n, t, L)."""
+        """Predictions of rows that are left out, one at a time, of shape (n, t, L).
+
+        Nan for rows without weight.
+        """
         self._sum_all()
         out = np.repeat(self.data.Y[:, :, None], self.alphas.size, axis=2)
         for start, stop, errors in self._left_out_errors(width):
             out[start:stop] -= errors
-        return out
+        return self._as_given(out)
+
+    def _as_given(self, predicted):
+        """Measure predictions of all rows as targets were; nan without weight."""
+        predicted = np.ldexp(predicted, self._exponent)
+        predicted[self._weight(0, len(predicted)) == 0] = np.nan
+        return predicted
 
     def gcv(self):
         """Score by generalised cross-validation."""
@@ -144,15 +211,16 @@ class Search:
                     -dual_gcv(gram, Y, weight, self.alphas, center=self.center)
                 )
                 continue
-            centred = self.sums.centred(self.center, width)
+            centred = self._sums.centred(self.center, width)
             S, V = decompose(centred.squares)
             found, share = gcv_scores(
                 S,
                 V.T @ centred.products,
                 centred.y_squares,
-                self.sums.weight,
+                self._sums.weight,
                 self.alphas,
                 center=self.center,
+                noise=self._sums.weight * _ROUNDING**2,
             )
             if (share < GCV_LOST).any():
                 warnings.warn(
@@ -160,26 +228,26 @@ class Search:
                     f"{GCV_LOST:g} of the targets' squares, which sums cannot tell; "
                     "rows are left out one at a time instead.",
                     UserWarning,
-                    stacklevel=2,
+                    stacklevel=5,
                 )
                 return self.leave_one_out()
             values.append(-found)
-        return Scores(np.array(values), [])
+        return self._scores(values)
 
     def folds(self, splits):
-        """Score by the rows that each split holds out; the mean over splits."""
+        """Score by the rows that each split holds out; the mean over splits.
+
+        No split has rows without weight.
+        """
         values = np.zeros(
             (len(self.widths), self._n_scores, self.alphas.size), dtype=np.float64
         )
-        for number, (_, test) in enumerate(splits):
-            if not self._weight_of(test).any():
-                raise ValueError(f"Fold {number} holds out no row of positive weight.")
         if self.summed:
             self._fold_sums(splits, values)
         for at, width in enumerate(self.widths):
             if width not in self.summed:
                 values[at] = self._dual_folds(width, splits)
-        return Scores(values / len(splits), [])
+        return self._scores(values / len(splits))
 
     @property
     def _n_scores(self):
@@ -190,7 +258,18 @@ class Search:
         if self.summed:
             rows = self._rows(max(self.summed))
             all_rows = np.zeros(rows.n_rows, dtype=np.intp)
-            self.sums = sums_of(rows, self.data, all_rows, 1, self._report)[0]
+            self._keep(sums_of(rows, self.data, all_rows, 1, self._report)[0])
+
+    def _keep(self, sums):
+        """Keep sums over all rows."""
+        if not sums.is_finite:
+            raise too_large(self.map)
+        self._sums = sums
+
+    @property
+    def _present(self):
+        """Positions of the rows of positive weight."""
+        return np.flatnonzero(self._weight(0, len(self.data.Y)))
 
     def _weight(self, start, stop):
         weight = self.data.weight
@@ -207,33 +286,35 @@ class Search:
         return self._dual_errors(width)
 
     def _primal_errors(self, width):
-        centred = self.sums.centred(self.center, width)
+        centred = self._sums.centred(self.center, width)
         spectrum = decompose(centred.squares)
         yield from primal_errors(
             self._rows(width),
             self.data,
             spectrum,
             centred,
-            self.sums.weight,
+            self._sums.weight,
             self.alphas,
             center=self.center,
         )
 
     def _gram(self, width):
         """Products of the rows of positive weight, their targets and weights."""
-        data = self.data
-        kept = np.flatnonzero(self._weight(0, len(data.Y)))
+        data, kept = self.data, self._present
         X = data.blocks.rows(0, data.blocks.n_rows)
         X = X[kept] if kept.size < len(data.Y) or sparse.issparse(X) else np.asarray(X)
         weight, feature_map = self._weight_of(kept), self.map_of(width)
         if width == np.inf:
-            gram = np.array(kernel_of(feature_map, X, X), dtype=np.float64, order="F")
+            X = X.astype(np.float64, copy=False)
+            gram = np.array(kernel_of(feature_map, X, X), order="F")
             if self.center:
                 centre(gram, weight)
         else:
             gram = gram_of_features(
                 feature_map, X, weight, np.dtype(np.float64), center=self.center
             )
+        if not np.isfinite(gram.diagonal()).all():
+            raise too_large(feature_map)
         self._report(0, kept.size)
         return gram, data.Y[kept], weight, kept
 
@@ -249,16 +330,22 @@ class Search:
         place[kept] = np.arange(kept.size)
         total = 0.0
         for train, test in splits:
-            train, test = (part[part >= 0] for part in (place[train], place[test]))
             predicted = dual_predictions(
-                gram, Y, weight, train, test, self.alphas, center=self.center
+                gram,
+                Y,
+                weight,
+                place[train],
+                place[test],
+                self.alphas,
+                center=self.center,
             )
-            total = total + self._scored(predicted, Y[test], weight[test])
+            total = total + self._scored(predicted, test)
         return total
 
     def _fold_sums(self, splits, values):
         rows = self._rows(max(self.summed))
-        self.sums, pairs = fold_sums(rows, self.data, splits, self._report)
+        sums, pairs = fold_sums(rows, self.data, splits, self._report)
+        self._keep(sums)
         for (_, test), (train_sums, test_sums) in zip(splits, pairs):
             for at, width in enumerate(self.widths):
                 if width not in self.summed:
@@ -268,32 +355,31 @@ class Search:
                 )
                 if are_lost or self.scorer is not None:
                     predicted = self._predicted(width, test, coef, centred)
-                    weight = self._weight_of(test)
-                    values[at] += self._scored(predicted, self.data.Y[test], weight)
+                    values[at] += self._scored(predicted, test)
                 else:
                     values[at] -= errors
 
     def _predicted(self, width, test, coef, centred):
         """Predictions of some rows for all penalties, from the rows themselves."""
-        data = self.data
-        wanted = np.zeros(len(data.Y), dtype=bool)
-        wanted[test] = True
-        out = np.empty((len(data.Y), *coef.shape[1:]))
+        wanted, place = np.unique(test, return_inverse=True)
+        out = np.empty((wanted.size, *coef.shape[1:]))
         flat = coef.reshape(width, -1)
         for start, stop, features in self._rows(width).blocks(centred.center):
-            if wanted[start:stop].any():
-                out[start:stop] = (features @ flat).reshape(-1, *coef.shape[1:])
-        return out[test] + centred.y_center[:, None]
+            first, last = np.searchsorted(wanted, (start, stop))
+            if first < last:
+                here = features[wanted[first:last] - start]
+                out[first:last] = (here @ flat).reshape(-1, *coef.shape[1:])
+        return out[place] + centred.y_center[:, None]
 
-    def _scored(self, predicted, Y, weight):
-        """Scores of predictions of shape (n, t, L); shape (t or 1, L)."""
+    def _scored(self, predicted, rows):
+        """Scores of predictions of shape (n, t, L) for some rows; shape (t or 1, L)."""
+        Y = self.data.Y[rows]
         if self.scorer is None:
-            weight = np.ones(len(Y)) if weight is None else weight
+            weight = self._weight_of(rows)
             squares = (Y[:, :, None] - predicted) ** 2
             return -np.einsum("i,itl->tl", weight, squares) / weight.sum()
-        options = (
-            {} if weight is None or (weight == 1).all() else {"sample_weight": weight}
-        )
+        Y, predicted = self.given.Y[rows], np.ldexp(predicted, self._exponent)
+        options = _check_method_params(self.given.Y, self.score_params, rows)
         out = np.empty((self._n_scores, self.alphas.size))
         for at in range(self.alphas.size):
             if self.per_target or Y.shape[1] == 1:
@@ -304,6 +390,23 @@ class Search:
             else:
                 out[0, at] = self.scorer(_Given(), predicted[:, :, at], Y, **options)
         return out
+
+
+def _in_units(data):
+    """Measure targets in a power of 2; rows without weight get targets of 0.
+
+    Returns
+    -------
+    data : Data
+        With these targets.
+    exponent : int
+        Of the power of 2.
+    """
+    Y = data.Y
+    if data.weight is not None and not data.weight.all():
+        Y = np.where(data.weight[:, None] > 0, Y, 0.0)
+    exponent = int(np.frexp(max(Y.max(), -Y.min()))[1])
+    return data._replace(Y=np.ldexp(Y, -exponent)), exponent
 
 
 def left_out(model, X, Y, weight):
@@ -329,6 +432,7 @@ def left_out(model, X, Y, weight):
         np.array([model.alpha], dtype=np.float64),
         center=model.fit_intercept,
         scorer=None,
+        score_params={},
         per_target=False,
         progress=lambda step: None,
     )

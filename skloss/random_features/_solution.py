@@ -15,6 +15,9 @@ from skloss.random_features._primal import (
 __all__ = ["GivenSolution", "PrimalSolution"]
 
 
+_ROUNDING = 1e-12  # share of the weight that rounding may leave
+
+
 class _Solution:
     """Ridge coefficients and what describes the fit.
 
@@ -32,17 +35,22 @@ class _Solution:
     @property
     def effective_ridge(self):
         """Estimates of the penalty that acts on each eigenvalue of the kernel."""
-        left = np.maximum(self.weight - self.degrees, 0.0)
+        left = self._left
         none = np.full(left.shape, np.inf)
         return np.divide(self.alpha, left, out=none, where=left > 0)
 
     @property
     def gcv(self):
         """Generalised cross-validation: estimates of the mean squared error."""
-        left = np.maximum(self.weight - self.degrees, 0.0)
-        none = np.full(left.shape, np.inf)
-        share = np.divide(self.weight, left, out=none, where=left > 0)
-        return self.residual / self.weight * share**2
+        left = self._left
+        share = np.divide(self.weight, left, out=np.zeros_like(left), where=left > 0)
+        return np.where(left > 0, self.residual / self.weight * share**2, np.inf)
+
+    @property
+    def _left(self):
+        """Weight that is left when degrees of freedom are taken away."""
+        left = self.weight - self.degrees
+        return np.where(left > _ROUNDING * self.weight, left, 0.0)
 
 
 class GivenSolution(_Solution):
@@ -58,12 +66,16 @@ class GivenSolution(_Solution):
         Sum of the weights.
     center : bool
         Whether there is an intercept.
+    gcv : ndarray of shape (t,)
+        As described above, from what does not cancel where few rows are left.
     """
 
-    def __init__(self, coef, intercept, alpha, residual, freedom, weight, center):
+    gcv = None  # an attribute here
+
+    def __init__(self, coef, intercept, alpha, residual, freedom, weight, center, gcv):
         self.coef, self.intercept, self.alpha = coef, intercept, alpha
         self.residual, self.freedom = residual, freedom
-        self.weight, self.center = weight, center
+        self.weight, self.center, self.gcv = weight, center, gcv
 
 
 class PrimalSolution(_Solution):

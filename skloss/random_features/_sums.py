@@ -11,6 +11,7 @@ from scipy.linalg import blas
 
 __all__ = ["Adder", "RidgeSums", "Units"]
 
+_LOST = 1e-5  # of sums of squares, by rounding when rows are taken away
 _SINGLE_ROWS = 6000  # that are summed in single precision
 
 
@@ -52,6 +53,19 @@ class RidgeSums:
         self.features, self.products = np.zeros(k), np.zeros((k, t))
         self.targets, self.target_squares = np.zeros(t), np.zeros(t)
         self.weight, self.n_rows = 0.0, 0
+
+    @property
+    def is_finite(self):
+        """Whether no feature is too large to be squared."""
+        return bool(np.isfinite(self.squares.diagonal()).all())
+
+    def is_possible_after(self, other):
+        """Tell whether these can be what is left of other sums without some rows."""
+        for name in ("squares", "target_squares"):
+            mine, theirs = (_variances(sums, name) for sums in (self, other))
+            if (mine < -_LOST * theirs).any():
+                return False
+        return True
 
     def merge(self, other, sign=1):
         """Add the sums of other rows, or subtract them.
@@ -157,6 +171,14 @@ class RidgeSums:
         return Centred(squares, products, np.maximum(y_squares, 0.0), point, y_point)
 
 
+def _variances(sums, name):
+    """Return sums of squares around the means of features or of targets."""
+    of, square = (sums.features, sums.squares.diagonal())
+    if name == "target_squares":
+        of, square = sums.targets, sums.target_squares
+    return square - of**2 / sums.weight
+
+
 class Units(NamedTuple):
     """Powers of 2 in which sums in single precision neither overflow nor vanish.
 
@@ -174,7 +196,11 @@ class Units(NamedTuple):
     @classmethod
     def of(cls, Y, y_shift, weight=None):
         """Find the units of given targets of shape (n, t) and weights of shape (n,)."""
-        largest = np.maximum(Y.max(axis=0) - y_shift, y_shift - Y.min(axis=0))
+        at = {"axis": 0}
+        if weight is not None:
+            at |= {"where": (weight > 0)[:, None], "initial": 0.0}
+        left = Y - y_shift
+        largest = np.maximum(left.max(**at), -left.min(**at))
         of_weight = 1.0 if weight is None else _power(weight.max())
         return cls(_power(largest), float(of_weight))
 

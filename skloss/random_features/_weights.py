@@ -122,16 +122,17 @@ class Weights(NamedTuple):
         """
         d = self.n_features
         blocks = range(start // d, -(-stop // d))
-        parts = [self._orthogonal_block(block) for block in blocks]
+        parts = [self._orthogonal_block(b, min(stop - b * d, d)) for b in blocks]
         first = blocks.start * d
         rows = np.concatenate(parts)[start - first : stop - first]
         u = self._uniform(_LENGTHS, start, stop)
         lengths = np.sqrt(2.0 * special.gammaincinv(0.5 * d, u))
         return rows * (lengths * self._mixing(start, stop))[:, None]
 
-    def _orthogonal_block(self, block):
+    def _orthogonal_block(self, block, count):
+        """Return the first vectors of a block: no vector depends on later ones."""
         d = self.n_features
-        matrix = self._normal(_BLOCKS + block, 0, d * d).reshape(d, d)
+        matrix = self._normal(_BLOCKS + block, 0, count * d).reshape(count, d).T
         Q, R = np.linalg.qr(matrix)
         # With these signs Q is uniform among orthogonal matrices (Mezzadri, 2007).
         return (Q * np.copysign(1.0, R.diagonal())).T

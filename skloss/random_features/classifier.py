@@ -1,13 +1,13 @@
 """Classification by ridge regression on random features."""
 
+import copy
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import optimize, special
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skloss._refit import unchanged_if_it_fails
 from skloss._validation import (
@@ -17,8 +17,10 @@ from skloss._validation import (
     find_classes,
 )
 from skloss.random_features._base import streaming
+from skloss.random_features._calibration import best_temperature, probabilities
 from skloss.random_features._data import is_streamed
 from skloss.random_features._fitting import NotForStreamsError
+from skloss.random_features._labels import check_class_weight, checked_labels
 from skloss.random_features._parameters import COMPONENTS, CONSTRAINTS
 from skloss.random_features._selection import left_out
 from skloss.random_features.ridge import RandomFeatureRidge
@@ -26,10 +28,16 @@ from skloss.random_features.ridge import RandomFeatureRidge
 __all__ = ["RandomFeatureRidgeClassifier", "calibrated_classifier"]
 
 _READ = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
-_TEMPERATURES = (1e-3, 1e3)  # where the best one is looked for
 
 
 def _calibrates(estimator):
+    """Whether there are probabilities, or will be once it is fitted."""
+    is_fitted = hasattr(estimator, "ridge_")
+    if estimator.calibrate and is_fitted and not hasattr(estimator, "temperature_"):
+        raise AttributeError(
+            "This model was fitted with calibrate=False, so that it has no "
+            "temperature_: fit it again."
+        )
     return estimator.calibrate
 
 
@@ -68,7 +76,9 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
     calibrate : bool, default=False
         Whether to offer `predict_proba`. Scores are divided by the temperature that
         makes the labels of rows left out, one at a time and with all of their weight,
-        most likely; that costs one decomposition and one more pass over the rows. For
+        most likely; that costs one decomposition and one more pass over the rows. It
+        does not depend on the unit of the weights, but an integer weight is not exactly
+        that many repeated rows, of which only one would be left out at a time. For
         `fit` only.
     solver : {"auto", "primal", "dual"}, default="auto"
         As in `RandomFeatureRidge`, like the parameters below.
@@ -94,7 +104,8 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
     ridge_ : RandomFeatureRidge
         The regression of the indicators.
     temperature_ : float
-        By which scores are divided, with `calibrate`.
+        By which scores are divided, with `calibrate`: from a millionth of the spread of
+        scores to a million times it.
     n_features_in_ : int
         Number of features seen during fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -108,6 +119,9 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
     ----------
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural
     Networks", ICML 2017: one temperature for all scores.
+
+    L. Kish, "Survey Sampling", Wiley 1965: how many rows of equal weight weighted ones
+    are worth, which those targets depend on.
 
     J. Platt, "Probabilistic Outputs for Support Vector Machines and Comparisons to
     Regularized Likelihood Methods", 1999: targets short of 0 and 1.
@@ -192,7 +206,8 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. An integer weight equals repeated rows.
+            Non-negative weights. An integer weight equals repeated rows, except for
+            `temperature_`: see `calibrate`.
 
         Returns
         -------
@@ -204,18 +219,26 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If there are fewer than two classes, one has no weight, or as in
             `RandomFeatureRidge.fit`.
+
+        Warns
+        -----
+        UserWarning
+            If `temperature_` is at an end of its range, or rows that are left out have
+            no finite scores; or as in `RandomFeatureRidge.fit`.
         """
         with unchanged_if_it_fails(self):
             X, y = self._read(X, y, reset=True)
+            check_class_weight(self.class_weight)
             self.classes_ = find_classes(y)
             codes = encode_labels(y, self.classes_)
             given = check_weights(sample_weight, len(codes))
             weight = combine_weights(given, self.class_weight, self.classes_, codes)
             Y = self._indicators(codes)
             self.ridge_ = self._new_ridge().fit(X, Y, weight)
+            self._drop_temperature()
             if self.calibrate:
                 scores = left_out(self.ridge_, X, Y, weight)
-                self.temperature_ = _best_temperature(scores, codes, weight)
+                self.temperature_ = best_temperature(scores, codes, weight)
         return self
 
     @streaming
@@ -248,8 +271,8 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
             X, y = self._read(X, y, reset=first)
             self._take_classes(classes, first)
             Y, weight = self._of_batch(y, sample_weight)
-            ridge = self._new_ridge() if first else self.ridge_
-            self.ridge_ = ridge.partial_fit(X, Y, weight)
+            self.ridge_ = self._current_ridge().partial_fit(X, Y, weight)
+            self._drop_temperature()
         return self
 
     @streaming
@@ -265,11 +288,17 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         -------
         self : RandomFeatureRidgeClassifier
             The model fitted to all other rows.
+
+        Raises
+        ------
+        ValueError
+            If a label is none of the classes, or as in `RandomFeatureRidge.forget`.
         """
         check_is_fitted(self)
         X, y = self._read(X, y, reset=False)
         Y, weight = self._of_batch(y, sample_weight)
-        self.ridge_.forget(X, Y, weight)
+        self.ridge_ = self._current_ridge().forget(X, Y, weight)
+        self._drop_temperature()
         return self
 
     @streaming
@@ -285,7 +314,19 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         -------
         self : RandomFeatureRidgeClassifier
             The model fitted to the rows of both.
+
+        Raises
+        ------
+        TypeError
+            If it is no classifier of this kind.
+        ValueError
+            If its classes are others, or as in `RandomFeatureRidge.merge`.
         """
+        if not isinstance(other, RandomFeatureRidgeClassifier):
+            raise TypeError(
+                "other must be a RandomFeatureRidgeClassifier; got "
+                f"{type(other).__name__}."
+            )
         check_is_fitted(self)
         check_is_fitted(other)
         if not np.array_equal(self.classes_, other.classes_):
@@ -293,7 +334,8 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
                 f"The models have classes {self.classes_.tolist()} and "
                 f"{other.classes_.tolist()}."
             )
-        self.ridge_.merge(other.ridge_)
+        self.ridge_ = self._current_ridge().merge(other.ridge_)
+        self._drop_temperature()
         return self
 
     def decision_function(self, X):
@@ -345,8 +387,7 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities of the classes.
         """
-        scores = self.decision_function(X)
-        return special.softmax(_logits(scores) / self.temperature_, axis=1)
+        return probabilities(self.decision_function(X), self.temperature_)
 
     @property
     def coef_(self):
@@ -366,16 +407,33 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         return self.ridge_
 
     def _new_ridge(self):
+        return RandomFeatureRidge(**self._of_ridge())
+
+    def _of_ridge(self):
+        """Parameters of the ridge."""
         names, mine = RandomFeatureRidge().get_params(), self.get_params(deep=False)
-        return RandomFeatureRidge(**{name: mine[name] for name in names})
+        return {name: mine[name] for name in names}
+
+    def _current_ridge(self):
+        """Copy the ridge, with the parameters of now.
+
+        What goes wrong with the copy leaves the ridge as it was.
+        """
+        if not hasattr(self, "ridge_"):
+            return self._new_ridge()
+        return copy.copy(self.ridge_).set_params(**self._of_ridge())
+
+    def _drop_temperature(self):
+        """Forget the temperature of other coefficients."""
+        vars(self).pop("temperature_", None)
 
     def _read(self, X, y, *, reset):
         if is_streamed(X):
             if reset:
                 self.n_features_in_ = X.shape[1]
-            return X, column_or_1d(np.asarray(y))
+            return X, checked_labels("y", y)
         X, y = validate_data(self, X, y, reset=reset, **_READ)
-        return X, column_or_1d(y)
+        return X, checked_labels("y", y)
 
     def _indicators(self, codes):
         """Targets of 1 and -1: of the second of two classes, or of each class."""
@@ -388,6 +446,7 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         codes = encode_labels(y, self.classes_)
         if self.class_weight is None:
             return self._indicators(codes), sample_weight
+        check_class_weight(self.class_weight)
         every = np.arange(self.classes_.size)
         ones = np.ones(every.size)
         factors = combine_weights(ones, self.class_weight, self.classes_, every)
@@ -398,9 +457,9 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
         if first:
             if classes is None:
                 raise ValueError("classes must be given to the first partial_fit.")
-            self.classes_ = find_classes(np.asarray(classes))
+            self.classes_ = find_classes(checked_labels("classes", classes))
         elif classes is not None:
-            given = np.unique(np.asarray(classes))
+            given = np.unique(checked_labels("classes", classes))
             if not np.array_equal(given, self.classes_):
                 raise ValueError(
                     f"classes={given.tolist()} differ from those of the first call, "
@@ -415,7 +474,7 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
                 f"{option}={getattr(self, option)!r} needs all rows at once, which "
                 f"{action} has not."
             )
-        getattr(self, "ridge_", self._new_ridge())._check_stream(action)
+        self._current_ridge()._check_stream(action)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -426,33 +485,3 @@ class RandomFeatureRidgeClassifier(ClassifierMixin, BaseEstimator):
 def calibrated_classifier():
     """Make a classifier that gives probabilities, for comparisons."""
     return RandomFeatureRidgeClassifier(calibrate=True)
-
-
-def _logits(scores):
-    """Scores of all classes; those of two classes differ by the given one."""
-    if scores.ndim == 2:
-        return scores
-    return np.column_stack([-0.5 * scores, 0.5 * scores])
-
-
-def _best_temperature(scores, codes, weight):
-    """Temperature at which the labels are most likely.
-
-    A label of a class that was seen N times is taken for one with probability
-    ``(N + 1) / (N + n_classes)``, the others sharing the rest: scores that tell all
-    rows apart would make sure of everything otherwise (Platt, 1999).
-    """
-    logits = _logits(scores)
-    n_classes = logits.shape[1]
-    seen = np.bincount(codes, weights=weight, minlength=n_classes)[codes]
-    own = np.take_along_axis(logits, codes[:, None], axis=1)[:, 0]
-    expected = (seen * own + logits.sum(axis=1)) / (seen + n_classes)
-
-    def loss(log_temperature):
-        t = np.exp(log_temperature)
-        return weight @ (special.logsumexp(logits / t, axis=1) - expected / t)
-
-    found = optimize.minimize_scalar(
-        loss, bounds=np.log(_TEMPERATURES), method="bounded", options={"xatol": 1e-6}
-    )
-    return float(np.exp(found.x))

@@ -6,13 +6,20 @@ import numpy as np
 
 from skloss._panels import log_ticks, one_panel
 from skloss._plots import name_of, pyplot
+from skloss.random_features._risk_axes import (
+    checked_axes,
+    checked_measured,
+    draw_mesh,
+    scale_for,
+    unit_for,
+)
 from skloss.random_features._risk_curves import (
     PARAMS,
     Theory,
-    modes_of,
     plan_curves,
     predictions,
 )
+from skloss.random_features._risk_inputs import modes_of
 from skloss.random_features._risk_measured import (
     centred_kernel,
     checked_pool,
@@ -30,7 +37,6 @@ _LABELS = {
     "n_components": "Random features",
     "alpha": "alpha",
 }
-_ERROR = "Mean squared error of held-out rows"
 
 
 class RiskCurveDisplay:
@@ -164,7 +170,7 @@ class RiskCurveDisplay:
 
         Parameters
         ----------
-        spectrum : Bunch or pair of array-like
+        spectrum : Bunch, dict or pair of array-like
             Eigenvalues and coefficients: what `kernel_spectrum` returns, or a tuple.
         param : {"n_samples", "n_components", "alpha"} or ("n_samples", \
                 "n_components"), default="n_components"
@@ -201,11 +207,14 @@ class RiskCurveDisplay:
 
         Raises
         ------
+        TypeError
+            If `ax` is something else than Axes.
         ValueError
             If a parameter is out of range, more than one parameter is a list besides
             those of the axes, or shapes do not match.
         """
         pyplot()  # nothing is computed in vain
+        checked_axes(ax)
         given = dict(zip(PARAMS, (n_samples, n_components, alpha)))
         plan = plan_curves(param, given)
         eigenvalues, coefs = modes_of(spectrum)
@@ -288,9 +297,12 @@ class RiskCurveDisplay:
 
         Raises
         ------
+        TypeError
+            If `ax` is something else than Axes.
         ValueError
-            If the estimator is another one, there are too few rows, a parameter is out
-            of range, or more than one is a list besides those of the axes.
+            If the estimator is another one, there are too few rows, a classifier has
+            one class only, a parameter is out of range, or more than one is a list
+            besides those of the axes.
 
         Notes
         -----
@@ -301,6 +313,7 @@ class RiskCurveDisplay:
         estimator without an intercept are for kernel and targets as they are.
         """
         pyplot()
+        checked_axes(ax)
         if not isinstance(n_repeats, Integral) or n_repeats < 1:
             raise ValueError(
                 f"n_repeats must be an integer above 0; got {n_repeats!r}."
@@ -354,59 +367,51 @@ class RiskCurveDisplay:
 
         Raises
         ------
+        TypeError
+            If `ax` is something else than Axes.
         ValueError
             If shapes do not match.
         """
         pyplot()
+        checked_axes(ax)
         self.lines_, self.optimal_lines_, self.threshold_lines_ = [], [], []
         self.errorbars_, self.mesh_, self.points_ = [], None, None
         is_map = not isinstance(self.param, str)
         draw = self._plot_map if is_map else self._plot_curves
-        measured = self._checked_measured(is_map)
+        points = self.points if is_map else (self.points, self.predicted)
+        shape = None if self.measured is None else (len(points[1]), len(points[0]))
+        measured = checked_measured(self.measured, shape)
         self.ax_, self.figure_ = one_panel(ax)
         draw(measured, optimal, kwargs)
         return self
 
-    def _checked_measured(self, is_map):
-        """Measured errors as an array of three axes, or None."""
-        if self.measured is None:
-            return None
-        measured = np.asarray(self.measured, dtype=np.float64)
-        if is_map:
-            n_samples, n_components = self.points
-            expected = len(n_components), len(n_samples)
-        else:
-            expected = len(self.predicted), len(self.points)
-        if measured.ndim != 3 or measured.shape[:2] != expected or not measured.size:
-            raise ValueError(
-                f"measured must have shape {(*expected, 'n_repeats')}; got "
-                f"{measured.shape}."
-            )
-        return measured
-
     def _plot_curves(self, measured, optimal, style):
-        names = self.curve_names or [None] * len(self.predicted)
-        for curve, name in zip(np.asarray(self.predicted), names):
+        envelope = self.optimal if optimal else None
+        unit, label = unit_for(self.predicted, envelope, measured)
+        predicted = np.asarray(self.predicted) / unit
+        names = self.curve_names or [None] * len(predicted)
+        for curve, name in zip(predicted, names):
             look = {} if name is None else {"label": name}
             self.lines_ += self.ax_.plot(self.values, curve, **look | style)
-        if optimal and self.optimal is not None:
-            self._draw_optimal(np.asarray(self.optimal))
+        if envelope is not None:
+            self._draw_optimal(np.asarray(envelope) / unit, predicted)
         if measured is not None:
-            self._draw_measured(measured)
+            self._draw_measured(measured / unit)
         self._draw_thresholds()
-        self.ax_.set(xscale="log", yscale="log", ylabel=_ERROR)
+        scale = scale_for(predicted, measured)
+        self.ax_.set(xscale="log", yscale=scale, ylabel=label)
         self.ax_.set_xlabel(_LABELS[self.param])
         self._finish(self.estimator_name)
         if self.ax_.get_legend_handles_labels()[1]:
             self.ax_.legend(loc="best", fontsize="small")
 
-    def _draw_optimal(self, optimal):
+    def _draw_optimal(self, optimal, predicted):
         """Draw the errors of the best ridges, equal ones once."""
         of_curve = self.param == "alpha"
         label = "least error of each" if of_curve else "best alpha at each point"
         several = len(np.unique(optimal, axis=0)) > 1
         drawn = []
-        for row, curve, line in zip(optimal, np.asarray(self.predicted), self.lines_):
+        for row, curve, line in zip(optimal, predicted, self.lines_):
             if any(np.array_equal(row, each) for each in (*drawn, curve)):
                 continue
             self.optimal_lines_ += self.ax_.plot(
@@ -456,7 +461,8 @@ class RiskCurveDisplay:
     def _finish(self, *parts):
         """Put ticks on both axes, and a title."""
         log_ticks(self.ax_.xaxis, *self.ax_.get_xlim())
-        log_ticks(self.ax_.yaxis, *self.ax_.get_ylim())
+        if self.ax_.get_yscale() == "log":
+            log_ticks(self.ax_.yaxis, *self.ax_.get_ylim())
         title = ": ".join(part for part in parts if part)
         if title:
             self.ax_.set_title(title, fontsize="medium")
@@ -469,13 +475,8 @@ class RiskCurveDisplay:
                 f"predicted must have shape {(len(n_components), len(n_samples))}, a "
                 f"row for each number of features; got {predicted.shape}."
             )
-        look = {"norm": "log", "shading": "gouraud", "cmap": "viridis"}
-        self.mesh_ = self.ax_.pcolormesh(
-            n_samples, n_components, predicted, **look | style
-        )
-        bar = self.figure_.colorbar(self.mesh_, ax=self.ax_, label=_ERROR)
-        if self.mesh_.norm.vmin > 0:
-            log_ticks(bar.ax.yaxis, self.mesh_.norm.vmin, self.mesh_.norm.vmax)
+        unit, label = unit_for(predicted, measured)
+        self.mesh_ = draw_mesh(self.ax_, self.values, predicted / unit, label, style)
         ends = max(n_samples[0], n_components[0]), min(n_samples[-1], n_components[-1])
         if ends[0] < ends[1]:
             self.threshold_lines_ = self.ax_.plot(ends, ends, color="white", ls=":")
@@ -484,7 +485,7 @@ class RiskCurveDisplay:
             self.points_ = self.ax_.scatter(
                 columns.ravel(),
                 rows.ravel(),
-                c=measured.mean(axis=2).ravel(),
+                c=(measured / unit).mean(axis=2).ravel(),
                 norm=self.mesh_.norm,
                 cmap=self.mesh_.cmap,
                 edgecolors="white",

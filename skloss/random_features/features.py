@@ -1,7 +1,6 @@
 """Random features as a transformer."""
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -9,11 +8,17 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import Options
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skloss._blocks import row_blocks, rows_per_block
 from skloss._parallel import map_row_blocks, one_blas_thread, threads_for
-from skloss._validation import working_dtype
+from skloss.random_features._data import (
+    checked_rows,
+    dask_array,
+    is_fetched,
+    read_rows,
+)
+from skloss.random_features._feature_map import HELD
 from skloss.random_features._parameters import (
     COMPONENTS,
     CONSTRAINTS,
@@ -78,7 +83,7 @@ class RandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     random_weights_ : ndarray of shape (n_features, k)
         Weights of the units; ``(k + 1) // 2`` columns with "sincos".
     random_offset_ : ndarray of shape (k,)
-        Offsets of the units.
+        Offsets of the units; ``(k + 1) // 2`` with "sincos".
     gamma_ : float
         What `gamma` came to.
     n_features_in_ : int
@@ -167,13 +172,14 @@ class RandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ValueError
             If parameters exclude each other, or X holds nan or infinity.
         """
-        X = self._read(X, reset=True)
-        gamma = scale_gamma(self.gamma, row_blocks(X))
-        return self._take(draw_map(self, X.shape[1], gamma), self._dtype_of(X))
+        blocks = read_rows(self, X, reset=True)
+        gamma = scale_gamma(self.gamma, blocks)
+        feature_map = draw_map(self, blocks.n_columns, gamma)
+        return self._take(feature_map, self._dtype_of(blocks))
 
     def _take(self, feature_map, dtype):
         """Become the transformer of given features."""
-        self._map, self._drawn = feature_map, np.dtype(dtype)
+        self._map, self._drawn, self._held = feature_map, np.dtype(dtype), {}
         self.gamma_ = feature_map.gamma
         self._n_features_out = feature_map.n_components
         return self
@@ -191,7 +197,9 @@ class RandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def random_offset_(self):
         """Offsets of the units."""
         self._need_fit("random_offset_")
-        return self._map.units(0, self._n_features_out, self._drawn).offset
+        k = self._n_features_out
+        n_units = (k + 1) // 2 if self._map.is_paired else k
+        return self._map.offsets(0, n_units).astype(self._drawn, copy=False)
 
     def _need_fit(self, name):
         if not hasattr(self, "_map"):
@@ -205,32 +213,73 @@ class RandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+            Rows. Arrays of other libraries that can be sliced are read a block at a
+            time.
 
         Returns
         -------
         ndarray of shape (n_samples, n_components)
-            Features.
+            Features; a dask array, not computed yet, for a dask array.
+
+        Raises
+        ------
+        ValueError
+            If X does not fit or holds nan or infinity, or its features overflow.
         """
         check_is_fitted(self)
-        X = self._read(X, reset=False)
-        dtype = self._dtype_of(X)
-        k = self._n_features_out
-        units = self._map.units(0, k, dtype)
-        out = np.empty((X.shape[0], k), dtype)
+        blocks = read_rows(self, X, reset=False)
+        dtype, k = self._dtype_of(blocks), self._n_features_out
+        if (array := dask_array(blocks)) is not None:
+            array = array.rechunk({1: -1})
+            return array.map_blocks(
+                self._of_chunk, dtype=dtype, chunks=(array.chunks[0], (k,))
+            )
+        return self._computed(blocks, dtype)
+
+    def _of_chunk(self, X):
+        """Features of a chunk of a dask array, on a worker."""
+        blocks = checked_rows(X)
+        return self._computed(blocks, self._dtype_of(blocks))
+
+    def _computed(self, blocks, dtype):
+        units = self._units(dtype)
+        out = np.empty((blocks.n_rows, self._n_features_out), dtype)
+        # Rows that have to be fetched are fetched once, many at a time.
+        parts = blocks.iterate() if is_fetched(blocks) else [(0, len(out), blocks)]
+        for first, _, part in parts:
+            self._fill(row_blocks(part), units, out, first)
+        return out
+
+    def _fill(self, blocks, units, out, first):
+        """Write features of rows from a number on."""
 
         def fill(start, stop):
-            with one_blas_thread():
-                self._map.features(X[start:stop], units, out[start:stop])
+            features = out[first + start : first + stop]
+            # What overflows is told below.
+            quiet = np.errstate(over="ignore", invalid="ignore")
+            with one_blas_thread(), quiet:
+                self._map.features(blocks.rows(start, stop), units, features)
+            self._map.check_finite(features, first + start)
 
+        rows = rows_per_block(out.shape[1], out.itemsize, n_bytes=1 << 19, at_least=64)
+        n_bytes = blocks.n_rows * out.shape[1] * out.itemsize
         with one_blas_thread():
-            map_row_blocks(
-                fill,
-                X.shape[0],
-                rows_per_block(k, dtype.itemsize, n_bytes=1 << 19, at_least=64),
-                threads_for(out.nbytes),
-            )
-        return out
+            map_row_blocks(fill, blocks.n_rows, rows, threads_for(n_bytes))
+
+    def _units(self, dtype):
+        """Draw the units, or find those drawn before."""
+        if dtype in self._held:
+            return self._held[dtype]
+        units = self._map.units(0, self._n_features_out, dtype)
+        if units.rows is None or units.rows.size <= HELD:
+            self._held[dtype] = units
+        return units
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "_held" in state:
+            state["_held"] = {}
+        return state
 
     def kernel(self, X, Y=None):
         """Evaluate the kernel that products of features tend to.
@@ -253,17 +302,11 @@ class RandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return kernel_of(self._map, X, Y)
 
     def _read(self, X, *, reset):
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-        )
-        return sparse.csr_array(X) if sparse.issparse(X) else X
+        blocks = read_rows(self, X, reset=reset)
+        return blocks.rows(0, blocks.n_rows)
 
-    def _dtype_of(self, X):
-        return np.dtype(self.dtype or working_dtype(X))
+    def _dtype_of(self, blocks):
+        return np.dtype(self.dtype or blocks.dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
-from sklearn.gaussian_process.kernels import Matern
 from sklearn.metrics.pairwise import laplacian_kernel, rbf_kernel
 from sklearn.utils.extmath import safe_sparse_dot
 
 from skloss.kernels.dual_activations import dual_activation
+from skloss.random_features._matern import matern_kernel
 
 __all__ = ["kernel_of"]
 
@@ -30,13 +30,27 @@ def kernel_of(feature_map, X, Y):
     -------
     ndarray of shape (n, m)
         Kernel, in float32 if both are.
+
+    Raises
+    ------
+    ValueError
+        If the kernel overflows, as that of "exp" does at large rows.
     """
     dtype = np.promote_types(X.dtype, Y.dtype)
     if feature_map.activation in ("cos", "sincos"):
         kernel = _of_differences(feature_map, X, Y)
     else:
         kernel = _of_products(feature_map, X, Y)
-    return kernel.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        kernel = kernel.astype(dtype, copy=False)
+    # Its ends tell of infinity and nan without an array of their own.
+    if not np.isfinite([kernel.min(initial=0.0), kernel.max(initial=0.0)]).all():
+        raise ValueError(
+            f"activation={feature_map.activation!r} has a kernel that is not finite at "
+            f"these rows with gamma={feature_map.gamma:.6g}: rescale them, or take a "
+            "smaller gamma."
+        )
+    return kernel
 
 
 def _of_differences(feature_map, X, Y):
@@ -47,7 +61,7 @@ def _of_differences(feature_map, X, Y):
         return laplacian_kernel(X, Y, gamma=gamma)
     X, Y = _dense(X), _dense(Y)
     if weights.distribution == "student":
-        return Matern(1.0 / np.sqrt(2.0 * gamma), nu=weights.nu)(X, Y)
+        return matern_kernel(X, Y, nu=weights.nu, gamma=gamma)
     out = np.ones((len(X), len(Y)))
     for x, y in zip(X.T, Y.T):
         # NumPy's sinc has a factor of pi.

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils import Bunch
 
+from skloss.random_features._risk_inputs import real_numbers
+
 __all__ = ["powerlaw_exponents", "powerlaw_fitting_ratio"]
 
 # Halvings of an interval of length 1 until nothing is left of it in float64.
@@ -79,7 +81,7 @@ def powerlaw_exponents(n_samples, kappas, test_errors):
 
 def _positive(name, values):
     """Convert to a vector of positive finite numbers."""
-    values = np.asarray(values, dtype=np.float64)
+    values = real_numbers(name, values)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(
             f"{name} must be one-dimensional with at least two values; got shape "
@@ -124,7 +126,7 @@ def powerlaw_fitting_ratio(a, b, noise_rel):
     Raises
     ------
     ValueError
-        If an argument is out of range.
+        If an argument is no real number or out of range, or shapes do not broadcast.
 
     See Also
     --------
@@ -143,7 +145,8 @@ def powerlaw_fitting_ratio(a, b, noise_rel):
     >>> powerlaw_fitting_ratio(1.12, 1.36, [0, 5, 50]).round(3)
     array([0.   , 0.187, 0.771])
     """
-    a, b, noise = (np.asarray(value, dtype=np.float64) for value in (a, b, noise_rel))
+    given = {"a": a, "b": b, "noise_rel": noise_rel}
+    a, b, noise = (real_numbers(name, value) for name, value in given.items())
     for name, values, good, allowed in (
         ("a", a, (a > 1) & (a < np.inf), "above 1 and finite"),
         ("b", b, b > 1, "above 1"),
@@ -151,7 +154,13 @@ def powerlaw_fitting_ratio(a, b, noise_rel):
     ):
         if not good.all():
             raise ValueError(f"{name} must be {allowed}; got {values[~good].flat[0]}.")
-    a, b, noise = np.broadcast_arrays(a, b, noise)
+    try:
+        a, b, noise = np.broadcast_arrays(a, b, noise)
+    except ValueError as error:
+        raise ValueError(
+            f"Shapes do not broadcast: a {a.shape}, b {b.shape}, noise_rel "
+            f"{noise.shape}."
+        ) from error
     large = ~(b < 2 * a + 1)
     if large.any():
         raise ValueError(f"b must be below 2 * a + 1; got {b[large].flat[0]}.")

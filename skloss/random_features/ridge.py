@@ -12,7 +12,10 @@ from skloss._refit import unchanged_if_it_fails
 from skloss.random_features._base import FittedRidge, streaming
 from skloss.random_features._data import read_data
 from skloss.random_features._distributed import (
+    in_block,
+    is_empty,
     merged_blocks,
+    numbered,
     opened,
     summed_chunks,
 )
@@ -20,6 +23,7 @@ from skloss.random_features._fitting import (
     Fitted,
     How,
     NotForStreamsError,
+    Step,
     check_alpha,
     check_stream,
     fit_dual,
@@ -28,7 +32,11 @@ from skloss.random_features._fitting import (
     warn_of_lost_digits,
 )
 from skloss.random_features._machine import FeatureMachine
-from skloss.random_features._parameters import COMPONENTS, CONSTRAINTS
+from skloss.random_features._parameters import (
+    COMPONENTS,
+    CONSTRAINTS,
+    check_features,
+)
 from skloss.random_features._solution import PrimalSolution
 
 __all__ = ["RandomFeatureRidge"]
@@ -247,6 +255,9 @@ class RandomFeatureRidge(FittedRidge):
     def partial_fit(self, X, y, sample_weight=None):
         """Add rows to the model.
 
+        The first rows decide on the dtype of all: after rows in float32, others are
+        summed in single precision too.
+
         Parameters
         ----------
         X, y, sample_weight : array-like
@@ -263,13 +274,26 @@ class RandomFeatureRidge(FittedRidge):
             If the model is not one of sums in one precision, or the rows do not fit
             it.
         """
-        first = not hasattr(self, "solver_")
         with unchanged_if_it_fails(self):
-            data = read_data(self, X, y, sample_weight, reset=first)
-            sums = None if first else self._continued("partial_fit", data)
-            feature_map = self._begin(data) if first else self._machine.map
-            self._add(feature_map, data, sums)
+            self._take_in(X, y, sample_weight, self._printer("block"))
         return self
+
+    def _take_in(self, X, y, sample_weight, progress=None):
+        """Add rows."""
+        if hasattr(self, "solver_"):
+            options = {"reset": False, "allow_all_zero": True}
+            data = read_data(self, X, y, sample_weight, **options)
+            sums = self._continued("partial_fit", data)
+            self._add(self._machine.map, data, sums, progress=progress)
+        else:
+            data = read_data(self, X, y, sample_weight, reset=True)
+            self._add(self._begin(data), data, None, progress=progress)
+
+    def _printer(self, name):
+        """Return what prints lines, and calls no callbacks: parts are no fits."""
+        if not self.verbose:
+            return None
+        return Progress(self, max_iter=None, verbose=1, task_name=name)
 
     def fit_blocks(self, blocks):
         """Fit the model to blocks of rows, one after the other.
@@ -278,10 +302,10 @@ class RandomFeatureRidge(FittedRidge):
         ----------
         blocks : iterable
             Of tuples ``(X, y)`` or ``(X, y, sample_weight)``, or of functions that
-            return such tuples. One job lets each block go before it asks for the next
-            one. With `n_jobs`, or within ``joblib.parallel_config``, workers of
-            joblib's active backend sum over blocks: give them functions that read, so
-            that rows do not travel.
+            return such tuples. Those without rows are passed over. One job lets each
+            block go before it asks for the next one. With `n_jobs`, or within
+            ``joblib.parallel_config``, workers of joblib's active backend sum over
+            blocks: give them functions that read, so that rows do not travel.
 
         Returns
         -------
@@ -291,20 +315,40 @@ class RandomFeatureRidge(FittedRidge):
         Raises
         ------
         ValueError
-            If there is no block, a block is no such tuple, or as in `partial_fit`.
+            If no block has rows, a block is no such tuple, or as in `partial_fit`;
+            errors in a block name it, counting from 0.
         """
+        self._validate_params()
         with unchanged_if_it_fails(self):
             if hasattr(self, "solver_"):
                 del self.solver_  # begin anew
-            blocks = iter(blocks)
-            first = next(blocks, None)
-            if first is None:
-                raise ValueError("blocks holds no block.")
-            self.partial_fit(*opened(first))
-            del first  # before others take memory
-            merged_blocks(self, blocks, self._sums, self.n_jobs)
+            progress, blocks = self._printer("block"), numbered(blocks)
+
+            def report(number):
+                if progress is not None:
+                    progress(Step(number + 1, self._sums.n_rows))
+
+            for number, block in blocks:
+                if self._begun_with(number, block):
+                    report(number)
+                    break
+            else:
+                raise ValueError("blocks holds no block with rows.")
+            del block  # before others take memory
+            merged_blocks(self, blocks, self._sums, self.n_jobs, report)
             self._keep_sums(self._sums)
         return self
+
+    def _begun_with(self, number, block):
+        """Fit the first block; return whether it has any rows."""
+        X, y, weight = opened(block)
+        if is_empty(X) or (weight is not None and not np.any(weight)):
+            return False
+        try:
+            self._take_in(X, y, weight)
+        except (TypeError, ValueError) as error:
+            raise in_block(number, error) from error
+        return True
 
     def forget(self, X, y, sample_weight=None):
         """Take rows out of the model, as if they had never been seen.
@@ -322,8 +366,9 @@ class RandomFeatureRidge(FittedRidge):
         Raises
         ------
         ValueError
-            If more weight is to be forgotten than was seen, or all of it, or the
-            model does not keep sums.
+            If more weight is to be forgotten than was seen, or all of it, rows are
+            not among those seen, as far as sums can tell, or the model does not keep
+            sums.
         """
         check_is_fitted(self)
         with unchanged_if_it_fails(self):
@@ -335,7 +380,12 @@ class RandomFeatureRidge(FittedRidge):
                     f"Rows of weight {gone:.6g} cannot be forgotten: rows of weight "
                     f"{sums.weight:.6g} were seen, and some must remain."
                 )
-            self._add(self._machine.map, data, sums, sign=-1)
+            self._add(self._machine.map, data, sums, -1, self._printer("block"))
+            if not self._sums.is_possible_after(sums):
+                raise ValueError(
+                    "The rows to be forgotten are not among those that were seen: "
+                    "sums of squares would be negative."
+                )
         return self
 
     def merge(self, other):
@@ -354,10 +404,18 @@ class RandomFeatureRidge(FittedRidge):
 
         Raises
         ------
+        TypeError
+            If it is no such model.
         ValueError
-            If its features are others, or one of the models does not keep sums.
+            If its features, columns or targets are others, or one of the models does
+            not keep sums.
         """
         check_is_fitted(self)
+        if not isinstance(other, RandomFeatureRidge):
+            raise TypeError(
+                f"Only a RandomFeatureRidge can be merged, not a "
+                f"{type(other).__name__}."
+            )
         check_is_fitted(other)
         sums = self._continued("merge").copy()
         if other._machine.map != self._machine.map:
@@ -367,18 +425,22 @@ class RandomFeatureRidge(FittedRidge):
                 f"{other._machine.map} and {self._machine.map}."
             )
         theirs = other._continued("merge")
-        if theirs.y_shift.shape != sums.y_shift.shape:
+        mine, others = ((m._is_single, m._sums.y_shift.size) for m in (self, other))
+        if mine != others:
             raise ValueError(
-                f"The models have {sums.y_shift.size} and {theirs.y_shift.size} "
-                "targets."
+                f"The models have {mine[1]} and {others[1]} targets, or one of them "
+                "was fitted to a vector and one to a column."
             )
+        names = (getattr(m, "feature_names_in_", None) for m in (self, other))
+        if not np.array_equal(*names):
+            raise ValueError("The models were fitted to columns of other names.")
         sums.merge(theirs)
         self._keep_sums(sums)
         return self
 
-    def _add(self, feature_map, data, sums, sign=1):
+    def _add(self, feature_map, data, sums, sign=1, progress=None):
         """Add rows to sums, or subtract them, and keep the result."""
-        how = How.of(self, feature_map, data, None, is_stream=True)
+        how = How.of(self, feature_map, data, progress, is_stream=True)
         sums = summed(data, how, None if sums is None else sums.copy(), sign=sign)
         if how.precision == "float32":
             warn_of_lost_digits(sums, how.alpha)
@@ -391,7 +453,9 @@ class RandomFeatureRidge(FittedRidge):
         precision = self.precision_ if how is None else how.precision
         alpha = check_alpha(self.alpha, sums.y_shift.size)
         solution = PrimalSolution(sums, alpha, self.fit_intercept)
-        fitted = Fitted(machine, solution, sums, precision, 1, int(sums.n_rows))
+        # Weights may be taken away in other portions than they came in.
+        n_rows = max(int(sums.n_rows), 1)
+        fitted = Fitted(machine, solution, sums, precision, 1, n_rows)
         self._keep(fitted, "primal")
 
     def _check_stream(self, action):
@@ -409,6 +473,8 @@ class RandomFeatureRidge(FittedRidge):
     def _continued(self, action, data=None):
         """Return the sums from which a model may go on with other data."""
         self._check_stream(action)
+        self._validate_params()
+        check_features(self, self._machine.map)
         if data is not None:
             self._check_targets(data, self._sums.y_shift.size)
         return self._sums

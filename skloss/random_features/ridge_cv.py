@@ -6,8 +6,15 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
 
 from skloss._progress import Progress
 from skloss._refit import unchanged_if_it_fails
@@ -18,6 +25,7 @@ from skloss.random_features._machine import FeatureMachine
 from skloss.random_features._parameters import COMPONENTS, CONSTRAINTS
 from skloss.random_features._selection import Search
 from skloss.random_features._solution import PrimalSolution
+from skloss.random_features._splits import read_splits
 
 __all__ = ["RandomFeatureRidgeCV"]
 
@@ -43,7 +51,9 @@ class RandomFeatureRidgeCV(FittedRidge):
         number of folds, a splitter, or an iterable of splits.
     scoring : str or callable, default=None
         A scorer of scikit-learn; by default the negative mean squared error. Not for
-        "gcv".
+        "gcv". It is called once for each penalty with the rows that are left out, all
+        of them or those of a split, and their `sample_weight`, if there is one; rows
+        of weight 0 are left away. With metadata routing it gets what it requests.
     alpha_per_target : bool, default=False
         Whether each target gets its own penalty.
     store_cv_results : bool, default=False
@@ -84,7 +94,8 @@ class RandomFeatureRidgeCV(FittedRidge):
     cv_results_ : ndarray of shape (n_samples, n_alphas) or \
 (n_samples, n_targets, n_alphas)
         With `store_cv_results`, at the best width: weights times squared errors of
-        rows left out or, with `scoring`, their predictions.
+        rows left out or, with `scoring`, their predictions, which are nan for rows of
+        weight 0.
     coef_ : ndarray of shape (k,) or (n_targets, k)
         Coefficients of the features. Not there at infinite width.
     dual_coef_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
@@ -105,7 +116,8 @@ class RandomFeatureRidgeCV(FittedRidge):
     Warns
     -----
     UserWarning
-        If the best penalty is at an end of `alphas`.
+        If the best penalty is at an end of `alphas` and better than all others, or some
+        scores are nan, which are never the best.
 
     See Also
     --------
@@ -116,9 +128,13 @@ class RandomFeatureRidgeCV(FittedRidge):
     -----
     As in `sklearn.linear_model.RidgeCV`, a row that is left out is left out with all
     of its weight, and the mean squared error is the mean of weights times squared
-    errors.
+    errors over all rows; over those of a split, it is divided by the sum of weights.
 
-    Memory: a matrix of the largest width squared for each fold, or three of them when
+    At a penalty of 0 the errors of rows that are left out are the limits of those at
+    small penalties: the errors of the shortest coefficients.
+
+    Memory: a matrix of the largest width squared for each fold and for each halving of
+    their number, or three of them when
     rows are left out one at a time, and one block of features. Widths of at least the
     number of rows take three matrices of n_samples squared.
 
@@ -139,6 +155,9 @@ class RandomFeatureRidgeCV(FittedRidge):
     >>> model.cv_scores_.shape
     (2, 49)
     """
+
+    # Handed to the splitter, which may request it; nothing else uses it.
+    __metadata_request__fit = {"groups": UNUSED}
 
     _parameter_constraints: dict = {
         "n_components": ["array-like", *COMPONENTS, Options(Real, {np.inf})],
@@ -193,7 +212,7 @@ class RandomFeatureRidgeCV(FittedRidge):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y, sample_weight=None, groups=None, **params):
         """Choose width and penalty, and fit the model.
 
         Parameters
@@ -206,6 +225,8 @@ class RandomFeatureRidgeCV(FittedRidge):
             Non-negative weights of training rows, and of rows that are left out.
         groups : array-like of shape (n_samples,), default=None
             Labels of the rows, handed to the splitter.
+        **params : dict
+            With metadata routing, what the splitter and the scorer request.
 
         Returns
         -------
@@ -216,8 +237,8 @@ class RandomFeatureRidgeCV(FittedRidge):
         ------
         ValueError
             If parameters exclude each other, a width or a penalty is none, X or y
-            hold nan or infinity, there is a single row, or `cv` does not go with the
-            data.
+            hold nan or infinity, there is a single row, a split has no rows to fit or
+            to predict, or all scores are nan.
         """
         alphas, widths = _check_alphas(self.alphas), _check_widths(self.n_components)
         if self.cv is not None and self.store_cv_results:
@@ -226,13 +247,16 @@ class RandomFeatureRidgeCV(FittedRidge):
             raise ValueError(
                 "cv='gcv' estimates the squared error: scoring is for other cv."
             )
+        given = {"X": X, "y": y, "sample_weight": sample_weight}
+        split_params, score_params = self._routed(sample_weight, groups, params)
         with unchanged_if_it_fails(self):
             data = read_data(self, X, y, sample_weight, reset=True)
             if data.n_rows < 2:
                 raise ValueError(
                     "Rows cannot be left out of 1 sample of positive weight: give two."
                 )
-            given = {"X": X, "y": y, "sample_weight": sample_weight}
+            if "sample_weight" in score_params:
+                score_params["sample_weight"] = data.weight
             with Progress(
                 self, **given, max_iter=None, verbose=self.verbose, task_name="block"
             ) as progress:
@@ -243,10 +267,11 @@ class RandomFeatureRidgeCV(FittedRidge):
                     alphas,
                     center=self.fit_intercept,
                     scorer=self._scorer(),
+                    score_params=score_params,
                     per_target=self.alpha_per_target,
                     progress=progress,
                 )
-                scores = self._score(search, X, y, groups)
+                scores = self._score(search, X, y, split_params)
                 self._choose(search, scores)
         return self
 
@@ -255,18 +280,46 @@ class RandomFeatureRidgeCV(FittedRidge):
             return None
         return check_scoring(self, scoring=self.scoring)
 
-    def _score(self, search, X, y, groups):
+    def get_metadata_routing(self):
+        """Tell what splitter and scorer request of the metadata given to `fit`.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            Requests of the model itself, of the splitter and of the scorer.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        if self.scoring is not None:
+            mapping = MethodMapping().add(caller="fit", callee="score")
+            router.add(scorer=self._scorer(), method_mapping=mapping)
+        if hasattr(self.cv, "split"):
+            mapping = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=mapping)
+        return router
+
+    def _routed(self, sample_weight, groups, params):
+        """Find what the splitter and the scorer are to be given."""
+        if not _routing_enabled():
+            _raise_for_params(params, self, "fit")
+            weighted = sample_weight is not None
+            score_params = {"sample_weight": sample_weight} if weighted else {}
+            return {"groups": groups}, score_params
+        if groups is not None:
+            params = {"groups": groups, **params}
+        routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
+        found = []
+        for name, method in (("splitter", "split"), ("scorer", "score")):
+            found.append(dict(routed[name][method]) if name in routed else {})
+        return found
+
+    def _score(self, search, X, y, split_params):
         if self.cv is None:
             return search.leave_one_out(store=self.store_cv_results)
         if self.cv == "gcv":
             return search.gcv()
-        n = search.data.blocks.n_rows
-        splitter = check_cv(self.cv, np.asarray(y), classifier=False)
-        splits = [
-            (np.asarray(train), np.asarray(test))
-            for train, test in splitter.split(np.zeros((n, 1)), y, groups)
-        ]
-        return search.folds([tuple(map(_as_positions, split)) for split in splits])
+        return search.folds(
+            read_splits(self.cv, X, y, search.data.weight, **split_params)
+        )
 
     def _choose(self, search, scores):
         """Keep what scored best, and fit it."""
@@ -275,34 +328,68 @@ class RandomFeatureRidgeCV(FittedRidge):
             if self.alpha_per_target
             else scores.values.mean(axis=1, keepdims=True)
         )
+        unknown = np.isnan(values)
+        values = np.where(unknown, -np.inf, values)
         best_alpha = values.argmax(axis=2)
         best = np.take_along_axis(values, best_alpha[:, :, None], axis=2)[:, :, 0]
         at = int(best.mean(axis=1).argmax())
+        self._tell_of_nan(unknown, unknown[at].all(axis=1).any())
         width, alphas = search.widths[at], search.alphas[best_alpha[at]]
-        self.cv_scores_ = scores.values.mean(axis=1)
+        self.cv_scores_ = np.ldexp(scores.values.mean(axis=1), scores.exponent)
         if self.store_cv_results:
             stored = scores.stored[at]
             self.cv_results_ = stored[:, 0] if self._is_single else stored
         each = self.alpha_per_target and not self._is_single
         self.alpha_ = alphas if each else float(alphas[0])
-        self.best_score_ = best[at] if each else float(best[at, 0])
+        score = np.ldexp(best[at], scores.exponent)
+        self.best_score_ = score if each else float(score[0])
         self.n_components_ = width
-        self._warn_of_ends(search.alphas, alphas)
+        self._warn_of_ends(search.alphas, values[at], best_alpha[at], scores.noise)
         t = search.data.Y.shape[1]
         self._fit_best(search, width, np.broadcast_to(alphas, (t,)).copy())
 
-    def _warn_of_ends(self, grid, chosen):
-        ends = np.isin(chosen, (grid.min(), grid.max()))
-        if grid.size > 1 and ends.any():
+    def _tell_of_nan(self, unknown, is_all):
+        if is_all:
+            raise ValueError(
+                f"scoring={self.scoring!r} gives nan for all alphas: none is the best."
+            )
+        if unknown.any():
             warnings.warn(
-                f"The best alpha, {chosen[ends][0]:.3g}, is at an end of alphas, which "
-                f"go from {grid.min():.3g} to {grid.max():.3g}: try others beyond.",
+                f"{unknown.sum()} of {unknown.size} scores are nan; the best is among "
+                "the others.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
+    def _warn_of_ends(self, grid, values, best, noise):
+        """Warn of penalties at an end that are better than all others.
+
+        Parameters
+        ----------
+        grid : ndarray of shape (L,)
+            Penalties.
+        values : ndarray of shape (t, L)
+            Their scores.
+        best : ndarray of shape (t,), intp
+            Which are the best.
+        noise : float
+            By how much scores differ without meaning anything.
+        """
+        for row, at in zip(values, best):
+            others = row[grid != grid[at]]
+            if grid[at] not in (grid.min(), grid.max()) or not others.size:
+                continue
+            if row[at] > others.max() + max(noise, 1e-12 * abs(row[at])):
+                warnings.warn(
+                    f"The best alpha, {grid[at]:.3g}, is at an end of alphas, which "
+                    f"go from {grid.min():.3g} to {grid.max():.3g}: try others beyond.",
+                    UserWarning,
+                    stacklevel=5,
+                )
+                return
+
     def _fit_best(self, search, width, alpha):
-        feature_map, data = search.map_of(width), search.data
+        feature_map, data = search.map_of(width), search.given
         if width not in search.summed:
             how = How(
                 map=feature_map,
@@ -311,7 +398,6 @@ class RandomFeatureRidgeCV(FittedRidge):
                 solver="dual",
                 precision="float64",
                 given=data.dtype,
-                dtype=np.dtype(np.float64),
                 block_rows=None,
                 progress=None,
             )
@@ -329,10 +415,6 @@ class RandomFeatureRidgeCV(FittedRidge):
             data.n_rows,
         )
         self._keep(fitted, "primal")
-
-
-def _as_positions(rows):
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
 
 
 def _check_alphas(alphas):

@@ -30,9 +30,10 @@ def rf_risk(
     Parameters
     ----------
     eigenvalues : array-like of shape (n_modes,)
-        Eigenvalues of the kernel, not negative, in any order. What the target has at
-        eigenvalues of zero (or below 1e-100 of the largest) cannot be learnt and counts
-        like noise.
+        Eigenvalues of the kernel, not negative, in any order. With those that
+        `kernel_spectrum` found from N rows comes ``n_pool=N``, if the training rows are
+        among these. What the target has at eigenvalues of zero (or below 1e-100 of the
+        largest) cannot be learnt and counts like noise.
     coefs : array-like of shape (n_modes,) or (n_modes, n_targets)
         Coefficients of the target. Errors are summed over targets.
     n_samples : float or array-like
@@ -138,12 +139,13 @@ def optimal_alpha(
 ):
     """Find the ridge of least predicted test error.
 
-    The whole path of ridges is swept at once, about 3 ms for 10,000 modes.
+    The whole path of ridges is swept at once, a few milliseconds for 10,000 modes.
 
     Parameters
     ----------
     eigenvalues : array-like of shape (n_modes,)
-        Eigenvalues of the kernel, as for `rf_risk`.
+        Eigenvalues of the kernel, as for `rf_risk`: with those that `kernel_spectrum`
+        found from N rows comes ``n_pool=N``, if the training rows are among these.
     coefs : array-like of shape (n_modes,) or (n_modes, n_targets)
         Coefficients of the target. One ridge serves all targets.
     n_samples : float or array-like

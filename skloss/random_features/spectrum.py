@@ -10,6 +10,8 @@ from skloss.random_features._risk_inputs import (
     broadcast_sizes,
     check_real,
     checked_spectrum,
+    modes_of,
+    real_numbers,
 )
 from skloss.random_features._risk_points import best_point, point
 
@@ -42,7 +44,7 @@ def kernel_spectrum(K, y):
     Raises
     ------
     ValueError
-        If K is not square, symmetric and finite or y does not fit to it.
+        If K is not real, square, symmetric and finite or y does not fit to it.
 
     Warns
     -----
@@ -58,7 +60,9 @@ def kernel_spectrum(K, y):
     -----
     The decomposition holds two more matrices of the size of K and takes time
     proportional to ``n_pool**3``. The spectrum describes samples of up to a quarter of
-    the pool; for larger ones give ``n_pool`` to `rf_risk` [1]_.
+    the pool; for larger ones, and whenever the training rows are among those of K, give
+    ``n_pool=len(K)`` to `rf_risk`, `optimal_alpha` and `suggest_n_components` [1]_: the
+    coefficients hold the noise of y, which ``noise`` must not add again.
 
     References
     ----------
@@ -91,12 +95,12 @@ def kernel_spectrum(K, y):
 
 def _checked_kernel(K, y):
     """Convert to float64 and refuse what is no symmetric matrix with its target."""
-    K = np.asarray(K)
+    given, K = K, real_numbers("K", K)
     if K.ndim != 2 or K.shape[0] != K.shape[1] or not K.size:
         raise ValueError(f"K must be a square matrix; got shape {K.shape}.")
-    rounding = np.sqrt(np.finfo(K.dtype if K.dtype.kind == "f" else np.float64).eps)
-    K = K.astype(np.float64, copy=False)
-    y = np.asarray(y, dtype=np.float64)
+    dtype = np.asarray(given).dtype
+    rounding = np.sqrt(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
+    y = real_numbers("y", y)
     if y.ndim not in (1, 2) or len(y) != len(K):
         raise ValueError(
             f"y must have one row for each of {len(K)} rows of K; got shape {y.shape}."
@@ -124,7 +128,7 @@ def suggest_n_components(
 
     Parameters
     ----------
-    spectrum : Bunch or pair of array-like
+    spectrum : Bunch, dict or pair of array-like
         Eigenvalues and coefficients: what `kernel_spectrum` returns, or a tuple.
     n_samples : float
         Number of training rows, positive; may exceed the number of eigenvalues.
@@ -171,7 +175,7 @@ def suggest_n_components(
     >>> suggest_n_components((modes**-1.5, modes**-0.75), 256, noise=0.5)
     2361
     """
-    eigenvalues, coefs = _pair(spectrum)
+    eigenvalues, coefs = modes_of(spectrum)
     spectrum = checked_spectrum(eigenvalues, coefs)
     check_real("tolerance", tolerance, "positive and finite", lambda t: 0 < t < np.inf)
     sizes, extra, shape = broadcast_sizes(spectrum, n_samples, np.inf, noise, n_pool)
@@ -200,17 +204,3 @@ def suggest_n_components(
         else:
             high = middle
     return high
-
-
-def _pair(spectrum):
-    """Take eigenvalues and coefficients from what holds them."""
-    if hasattr(spectrum, "eigenvalues") and hasattr(spectrum, "coefs"):
-        return spectrum.eigenvalues, spectrum.coefs
-    try:
-        eigenvalues, coefs = spectrum
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "spectrum must hold eigenvalues and coefs, as kernel_spectrum returns "
-            f"them; got {type(spectrum).__name__}."
-        ) from error
-    return eigenvalues, coefs

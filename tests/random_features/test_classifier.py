@@ -10,7 +10,11 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skloss.random_features import RandomFeatureRidge, RandomFeatureRidgeClassifier
+from skloss.random_features import (
+    RandomFeatureRidge,
+    RandomFeatureRidgeClassifier,
+    RandomFeatureRidgeCV,
+)
 
 
 @pytest.fixture(scope="module", params=["two classes", "three classes"])
@@ -168,3 +172,111 @@ def test_classes_of_streams_are_checked():
         model.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"\[7\]"):
         model.partial_fit(X, np.full(150, 7))
+
+
+def test_streams_take_the_penalty_of_now():
+    X, y = load_iris(return_X_y=True)
+    options = {"n_components": 20, "gamma": 0.1, "random_state": 0}
+
+    def stream(rows):
+        model = RandomFeatureRidgeClassifier(alpha=5.0, **options)
+        return model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+
+    Y = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+
+    def expected(rows):
+        ridge = RandomFeatureRidge(alpha=0.01, **options).fit(X[rows], Y[rows])
+        return ridge.predict(X)
+
+    first, rest, everything = slice(0, 150, 2), slice(1, 150, 2), slice(None)
+    added = stream(first).set_params(alpha=0.01).partial_fit(X[rest], y[rest])
+    np.testing.assert_allclose(
+        added.decision_function(X), expected(everything), atol=1e-9
+    )
+    merged = stream(first).set_params(alpha=0.01).merge(stream(rest))
+    np.testing.assert_allclose(
+        merged.decision_function(X), expected(everything), atol=1e-9
+    )
+    less = stream(everything).set_params(alpha=0.01).forget(X[rest], y[rest])
+    np.testing.assert_allclose(less.decision_function(X), expected(first), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n_components": 30}, {"gamma": 0.2}, {"activation": "tanh"}, {"bias": 1.0}],
+    ids=str,
+)
+def test_streams_refuse_other_features(change):
+    X, y = load_iris(return_X_y=True)
+    model = RandomFeatureRidgeClassifier(20, gamma=0.1, random_state=0)
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    before = model.decision_function(X)
+    with pytest.raises(ValueError, match=next(iter(change))):
+        model.set_params(**change).partial_fit(X, y)
+    np.testing.assert_array_equal(model.decision_function(X), before)
+
+
+def test_streams_that_fail_change_nothing():
+    X, y = load_iris(return_X_y=True)
+    model = RandomFeatureRidgeClassifier(20, gamma=0.1, random_state=0)
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    before = model.decision_function(X)
+    bad = np.where(X > 7, np.nan, X)
+    for action in (model.partial_fit, model.forget):
+        with pytest.raises(ValueError, match="NaN"):
+            action(bad, y)
+        with pytest.raises(ValueError, match="alpha"):
+            model.set_params(alpha=-1.0)
+            action(X[:9], y[:9])
+        model.set_params(alpha=0.5)
+    assert model.ridge_.alpha == 1.0
+    np.testing.assert_array_equal(model.decision_function(X), before)
+
+
+def test_only_its_own_kind_is_merged():
+    X, y = load_iris(return_X_y=True)
+    options = {"gamma": 0.1, "random_state": 0}
+    model = RandomFeatureRidgeClassifier(20, **options).fit(X, y)
+    for other in (
+        RandomFeatureRidge(20, **options).fit(X, y),
+        RandomFeatureRidgeCV(20, **options).fit(X, y),
+        RidgeClassifier().fit(X, y),
+        None,
+    ):
+        name = type(other).__name__
+        with pytest.raises(
+            TypeError, match=f"RandomFeatureRidgeClassifier; got {name}"
+        ):
+            model.merge(other)
+    fewer = RandomFeatureRidgeClassifier(20, **options).fit(X[:100], y[:100])
+    with pytest.raises(ValueError, match="have classes"):
+        model.merge(fewer)
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "message"),
+    [
+        ({"class_weight": {0: "a"}}, None, r"class_weight\[0\] is 'a'"),
+        ({"class_weight": {0: None}}, None, r"class_weight\[0\] is None"),
+        ({"class_weight": {0: -1.0}}, None, r"class_weight\[0\] is -1"),
+        ({"class_weight": {7: 1.0}}, None, "class_weight"),
+        ({}, [None, 1, 2], "y must hold labels .* got NoneType, int"),
+        ({}, [None, None, None], "y must hold labels .* got NoneType"),
+        ({}, ["a", 1, 2], "y must hold labels .* got int, str"),
+    ],
+)
+def test_messages_name_labels_and_their_weights(options, labels, message):
+    X, y = load_iris(return_X_y=True)
+    y = y if labels is None else np.array(labels, dtype=object)[y]
+    with pytest.raises(ValueError, match=message):
+        RandomFeatureRidgeClassifier(20, **options).fit(X, y)
+    classes = [0, 1, 2] if labels is None else labels
+    with pytest.raises(ValueError, match=message.replace("y must", "(y|classes) must")):
+        RandomFeatureRidgeClassifier(20, **options).partial_fit(X, y, classes=classes)
+
+
+def test_labels_that_are_objects_are_labels():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["c", "a", "b"], dtype=object)[y]
+    model = RandomFeatureRidgeClassifier(30, alpha=0.1, random_state=0).fit(X, names)
+    assert (model.predict(X) == names).mean() > 0.9

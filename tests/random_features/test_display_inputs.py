@@ -8,6 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skloss.random_features.classifier import RandomFeatureRidgeClassifier
 from skloss.random_features.display import RiskCurveDisplay
 from skloss.random_features.ridge import RandomFeatureRidge
 
@@ -119,3 +120,90 @@ def test_shapes_must_match():
         predict(param=SURFACE, n_samples=[9, 20], n_components=[5, 50], measured=wrong)
     with pytest.raises(ValueError, match=r"spectrum must hold .*got int"):
         RiskCurveDisplay.from_predictions(3, n_samples=40, n_components=[5, 50])
+
+
+def test_axes_must_be_axes_before_anything_is_computed():
+    given = {"n_samples": 40, "n_components": [5, 50]}
+    _, axes = plt.subplots(2)
+    display = predict(**given)
+    for wrong in (axes, list(axes), axes[0].figure, "axes"):
+        message = f"ax must be one matplotlib Axes or None; got {type(wrong).__name__}"
+        with pytest.raises(TypeError, match=message):
+            RiskCurveDisplay.from_predictions(None, **given, ax=wrong)
+        with pytest.raises(TypeError, match=message):
+            measure(None, **given, ax=wrong)
+        with pytest.raises(TypeError, match=message):
+            display.plot(ax=wrong)
+    assert predict(**given, ax=axes[1]).ax_ is axes[1]
+
+
+@pytest.mark.parametrize("labels", [np.zeros(N), np.full(N, "a")])
+def test_a_classifier_needs_two_classes(labels):
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        measure(RandomFeatureRidgeClassifier(), y=labels, n_components=[5, 50])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("y", [np.zeros(N), np.full(N, 7.25)], ids=["zeros", "ones"])
+@pytest.mark.parametrize("param", ["n_components", "n_samples", "alpha", SURFACE])
+def test_targets_without_error_are_drawn(y, param):
+    """No logarithm shows an error of 0."""
+    display = measure(RandomFeatureRidge(alpha=0.1), y=y, param=param, n_repeats=2)
+    display.figure_.canvas.draw()
+    np.testing.assert_allclose(display.predicted, 0, atol=1e-20)
+    if param == SURFACE:
+        assert display.mesh_.norm.vmin <= 0 <= display.mesh_.norm.vmax
+        return
+    shown = display.lines_[0].get_ydata()
+    np.testing.assert_allclose(shown, display.predicted[0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [2e137, 1e-151])
+@pytest.mark.parametrize("param", ["n_components", "alpha", SURFACE])
+def test_targets_of_any_unit_look_alike(param, factor):
+    given = {"param": param, "n_repeats": 2, "n_samples": 40, "alpha": 0.1}
+    given["n_components"] = [10, 100]
+    if param == "alpha":
+        given |= {"n_components": 50, "alpha": [0.01, 1.0]}
+    elif param == SURFACE:
+        given["n_samples"] = [20, 40]
+    usual = measure(RandomFeatureRidge(), y=y, **given)
+    extreme = measure(RandomFeatureRidge(), y=factor * y, **given)
+    extreme.figure_.canvas.draw()
+    np.testing.assert_allclose(extreme.predicted, factor**2 * usual.predicted)
+    if param == SURFACE:
+        shown, label = extreme.mesh_.get_array(), extreme.mesh_.colorbar.ax.get_ylabel()
+        points = extreme.points_.get_array()
+        expected = usual.mesh_.get_array()
+    else:
+        shown, label = extreme.lines_[0].get_ydata(), extreme.ax_.get_ylabel()
+        points = extreme.errorbars_[0].lines[0].get_ydata()
+        expected = usual.lines_[0].get_ydata()
+    unit = float(label.rpartition("/")[2])
+    largest = max(np.max(extreme.predicted), np.max(extreme.optimal))
+    assert 0.01 < largest / unit < 100
+    np.testing.assert_allclose(np.ravel(shown) * unit, factor**2 * np.ravel(expected))
+    means = np.ravel(extreme.measured.mean(axis=2))
+    np.testing.assert_allclose(np.ravel(points) * unit, means)
+
+
+def test_complex_sizes_are_refused():
+    with pytest.raises(ValueError, match="n_components must be real; got "):
+        predict(n_samples=40, n_components=[5j, 50])
+    with pytest.raises(ValueError, match="eigenvalues must be real; got "):
+        RiskCurveDisplay.from_predictions(
+            (1j * SPECTRUM[0], SPECTRUM[1]), n_samples=40, n_components=[5, 50]
+        )
+    with pytest.raises(ValueError, match=r"spectrum must hold .*got dict"):
+        RiskCurveDisplay.from_predictions({}, n_samples=40, n_components=[5, 50])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_map_of_errors_without_bound_is_drawn():
+    display = RiskCurveDisplay(
+        param=SURFACE,
+        values=(np.array([2.0, 4.0]), np.array([2.0, 4.0])),
+        predicted=np.full((2, 2), np.inf),
+    )
+    display.plot().figure_.canvas.draw()

@@ -1,12 +1,16 @@
 """Kernels of random features before quadrature, closed forms, and many features."""
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.gaussian_process.kernels import Matern
 from sklearn.metrics.pairwise import rbf_kernel
 
+from skloss import RandomFeatureRidge
 from tests.random_features.feature_cases import LAWS, NUMPY, drawn
+
+DISTANCES = np.array([0.0, 1e-18, 1e-9, 1e-4, 0.03, 0.2, 0.7, 1.3, 2.5, 4.0, 9.0])
 
 
 @pytest.fixture
@@ -160,3 +164,97 @@ def test_distances_of_near_rows_are_told_by_the_angle(X):
     np.testing.assert_allclose(
         drawn(X, 4, activation="step").kernel(X).diagonal(), 0.5, rtol=1e-13
     )
+
+
+def student_kernel(nu, distances=DISTANCES, gamma=0.7):
+    rows = np.zeros((len(distances), 3))
+    rows[:, 1] = distances
+    law = {"distribution": "student", "nu": nu, "gamma": gamma}
+    return drawn(rows, 4, activation="sincos", **law).kernel(rows[:1], rows)[0]
+
+
+@pytest.mark.parametrize(
+    "nu", [0.01, 0.3, 1.0, 3.0, 8.2, 17.9, 18.0, 19.5, 19.99, 25.0, 60.0]
+)
+def test_student_kernel_before_more_digits(nu):
+    with mpmath.workdps(60):
+        expected = [1.0]
+        for distance in DISTANCES[1:]:
+            z = 2 * mpmath.sqrt(mpmath.mpf(0.7) * mpmath.mpf(nu)) * mpmath.mpf(distance)
+            bessel = mpmath.besselk(nu, z) / mpmath.gamma(nu)
+            expected.append(float(2 * (z / 2) ** mpmath.mpf(nu) * bessel))
+    np.testing.assert_allclose(student_kernel(nu), expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("nu", "polynomial"),
+    [(0.5, [1]), (1.5, [1, 1]), (2.5, [1, 1, 1 / 3]), (3.5, [1, 1, 2 / 5, 1 / 15])],
+)
+def test_student_kernel_at_half_integers(nu, polynomial):
+    z = 2 * np.sqrt(0.7 * nu) * DISTANCES
+    expected = np.polynomial.Polynomial(polynomial)(z) * np.exp(-z)
+    np.testing.assert_allclose(student_kernel(nu), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("nu", [5.0, 19.5, 100.0, 171.0, 172.5, 1e4, 1e6])
+def test_student_kernel_is_the_mean_of_gaussian_ones(nu):
+    """Student's law is a Gaussian one of random variance: quadrature over that."""
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    # Logarithms of the inverse variance, relative to its mean.
+    width = 12 / np.sqrt(nu)
+    t = width * nodes
+    log_density = nu * (t - np.expm1(t))
+    weights = weights * np.exp(log_density - log_density.max())
+    shrunk = -0.7 * DISTANCES**2 * np.exp(-t[:, None])
+    expected = weights @ np.exp(shrunk) / weights.sum()
+    np.testing.assert_allclose(student_kernel(nu), expected, rtol=1e-9, atol=1e-14)
+
+
+def test_student_kernel_changes_smoothly_up_to_the_gaussian_one():
+    orders = np.geomspace(0.1, 1e8, 1000)
+    orders = np.sort(np.r_[orders, 18 - 1e-9, 18, 19.5, 20, 171, 171.7])
+    kernels = np.array([student_kernel(nu) for nu in orders])
+    assert np.isfinite(kernels).all()
+    assert (kernels[:, 0] == 1).all()
+    assert (kernels <= 1).all()
+    steps = np.abs(np.diff(kernels, axis=0))
+    assert (steps <= 0.6 * np.diff(np.log(orders))[:, None] + 1e-14).all()
+    # The mean of exp(-q / g), to the first order: 1 / g has a mean of 1 + 1 / nu and
+    # a variance of 1 / nu.
+    q = 0.7 * DISTANCES**2
+    for nu in (1e6, 1e8, 1e100):
+        first = np.exp(-q) * (1 + (q**2 / 2 - q) / nu)
+        np.testing.assert_allclose(student_kernel(nu), first, atol=20 / nu**2 + 1e-15)
+
+
+@pytest.mark.parametrize("nu", [19.7, 50.0, 300.0])
+def test_student_features_of_many_degrees_of_freedom_tend_to_the_kernel(X, nu):
+    law = {"distribution": "student", "nu": nu, "activation": "sincos", "gamma": 0.1}
+    model = drawn(X, 40_000, **law)
+    Z, K = model.transform(X), model.kernel(X)
+    assert np.sqrt(np.mean((Z @ Z.T - K) ** 2)) < 0.01
+    assert np.linalg.eigvalsh(K).min() > 0
+
+
+def test_distances_whose_squares_overflow(X):
+    for nu in (0.4, 1.5, 30.0):
+        near = student_kernel(nu, 1e150 * DISTANCES, gamma=0.7e-300)
+        np.testing.assert_allclose(near, student_kernel(nu), rtol=1e-12, atol=1e-15)
+        far = student_kernel(nu, np.array([0, 1e160, 1e300]), gamma=1.0)
+        np.testing.assert_array_equal(far, [1, 0, 0])
+
+
+def test_kernels_that_overflow_are_refused(X):
+    large = drawn(X, 4, activation="exp", gamma=0.1)
+    with pytest.raises(ValueError, match=r"activation='exp' .* not finite .*gamma=0.1"):
+        large.kernel(1e8 * X)
+    with pytest.raises(ValueError, match="not finite"):
+        drawn(X, 4, activation="square", gamma=0.1).kernel(1e90 * X)
+    with pytest.raises(ValueError, match="not finite"):
+        drawn(X, 4, gamma=0.1).kernel(1e22 * X.astype(np.float32))
+    ridge = RandomFeatureRidge(np.inf, activation="exp", gamma=0.1)
+    with pytest.raises(ValueError, match="not finite"):
+        ridge.fit(1e8 * X, X[:, 0])
+    ridge.fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="not finite"):
+        ridge.predict(1e8 * X)

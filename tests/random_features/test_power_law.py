@@ -92,6 +92,8 @@ def test_exponents_of_exact_lines():
         (([1, 0], [1, 2], [1, 2]), "n_samples must be positive .* got 0"),
         (([1, 2], [1, -2], [1, 2]), "kappas must be positive .* got -2"),
         (([1, 2], [1, 2], [1, np.inf]), "test_errors must be positive .* got inf"),
+        ((["a", "b"], [1, 2], [1, 2]), "n_samples must be numeric; got "),
+        (([1, 2], [1, 2j], [1, 2]), "kappas must be real; got "),
     ],
 )
 def test_bad_curves_are_named(arguments, message):
@@ -108,6 +110,9 @@ def test_bad_curves_are_named(arguments, message):
         (1.5, [1.2, 4.0], 0, r"b must be below 2 \* a \+ 1; got 4.0"),
         (1.5, 1.2, -1, "noise_rel must be at least 0 .* got -1"),
         (1.5, 1.2, np.inf, "noise_rel must be at least 0 .* got inf"),
+        ("wide", 1.2, 0, "a must be numeric; got 'wide'"),
+        (1.5, 1.2j, 0, "b must be real; got 1.2j"),
+        ([1.5, 2, 3], [1.2, 1.3], 0, r"broadcast: a \(3,\), b \(2,\), noise_rel \(\)"),
     ],
 )
 def test_bad_exponents_are_named(a, b, noise, message):

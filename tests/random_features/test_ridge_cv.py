@@ -266,5 +266,7 @@ def test_bad_parameters_are_refused(rows, parameters, message):
 def test_folds_without_weight_are_refused(rows):
     X, Y, _ = rows
     weight = np.r_[np.zeros(60), np.ones(60)]
-    with pytest.raises(ValueError, match="Fold 0 holds out no row"):
+    with pytest.raises(
+        ValueError, match="cv: split 0 has no row of positive weight to predict"
+    ):
         RandomFeatureRidgeCV(20, cv=2, **OPTIONS).fit(X, Y, weight)

@@ -88,6 +88,10 @@ def test_held_out_errors_on_real_data_are_those_predicted():
         ([[1.0, 2.0], [1.0, 1.0]], [1, 2], "K must be symmetric; .* up to 1"),
         ([[1.0, np.nan], [1.0, 1.0]], [1, 2], "K must be finite; got nan"),
         (np.eye(2), [1.0, np.inf], "y must be finite; got inf"),
+        (np.eye(2) * 1j, [1.0, 2.0], "K must be real; got "),
+        ([["a", "b"], ["b", "a"]], [1.0, 2.0], "K must be numeric; got "),
+        (np.eye(2), ["low", "high"], "y must be numeric; got "),
+        (np.eye(2), [1.0, 2j], "y must be real; got "),
         (np.eye(2), [1.0, 2.0, 3.0], r"y must have one row .* 2 .* \(3,\)"),
     ],
 )
@@ -118,6 +122,7 @@ def test_a_spectrum_from_data_is_taken_as_it_comes():
     width = suggest_n_components(found, 10, 0.02)
     assert isinstance(width, int)
     assert width == suggest_n_components((found.eigenvalues, found.coefs), 10, 0.02)
+    assert width == suggest_n_components({**found}, 10, 0.02)
     # Fits of rows from the pool need another width than those of new rows.
     inside = suggest_n_components(found, 25, 0.02, n_pool=30)
     arguments = found.eigenvalues, found.coefs, 25, [inside - 1, inside, np.inf]
@@ -138,6 +143,9 @@ def test_one_feature_is_enough_where_nothing_can_be_learnt():
         ({"n_samples": [3, 4]}, r"n_samples, .* numbers; got shape \(2,\)"),
         ({"n_samples": -3}, "n_samples must be positive.* got -3"),
         ({"spectrum": None}, "spectrum must hold .* got NoneType"),
+        ({"spectrum": {"eigenvalues": [1.0], "coef": [1.0]}}, "spectrum .* got dict"),
+        ({"spectrum": {"a": 1, "b": 2}}, "spectrum must hold .* got dict"),
+        ({"spectrum": "ab"}, "eigenvalues must be numeric; got 'a'"),
         ({"spectrum": ([1.0], [1.0, 2.0])}, "coefs must have one row"),
         ({"n_pool": 1}, "n_pool must be at least .* got 1"),
     ],

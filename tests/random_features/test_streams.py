@@ -1,47 +1,25 @@
 """Streams: rows added, forgotten and merged in any order make the model of one fit."""
 
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
-from skloss.random_features import RandomFeatureRidge
-
-RNG = np.random.default_rng(7)
-X = RNG.normal(size=(200, 4))
-Y = np.column_stack([np.sin(X[:, 0]) + X[:, 1], X[:, 2] ** 2 + 3.0])
-WEIGHT = RNG.uniform(0, 2, 200)
-WEIGHT[::17] = 0.0
-
-
-def model_of(n_components=30, **options):
-    options = {"gamma": 0.3, "bias": 0.5, "alpha": 0.1, "random_state": 0, **options}
-    return RandomFeatureRidge(n_components, **options)
-
-
-def from_scratch(rows=slice(None), weight=WEIGHT, y=Y, **options):
-    """The ridge of scikit-learn on the features of some rows."""
-    features = model_of(**options).partial_fit(X, y).random_features_
-    intercept = options.get("fit_intercept", True)
-    ridge = Ridge(options.get("alpha", 0.1), fit_intercept=intercept, solver="svd")
-    weight = None if weight is None else weight[rows]
-    return ridge.fit(features.transform(X[rows]), y[rows], weight)
-
-
-def is_the_model(model, expected, n_rows=None, tol=1e-8):
-    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=tol, atol=tol)
-    np.testing.assert_allclose(
-        model.intercept_, expected.intercept_, rtol=tol, atol=tol
-    )
-    if n_rows is not None:
-        assert model.n_samples_seen_ == n_rows
+from tests.random_features.stream_cases import (
+    WEIGHT,
+    X,
+    Y,
+    blocks_of,
+    from_scratch,
+    is_the_model,
+    model_of,
+)
 
 
 @given(
@@ -189,12 +167,6 @@ def test_many_models_are_merged():
     for other in models[1:]:
         whole.merge(other)
     is_the_model(whole, from_scratch(weight=None), 200)
-
-
-def blocks_of(weighted=True):
-    for start in range(0, 200, 30):
-        rows = slice(start, start + 30)
-        yield (X[rows], Y[rows], WEIGHT[rows]) if weighted else (X[rows], Y[rows])
 
 
 @pytest.mark.parametrize("kind", ["generator", "list", "functions", "lists"])
@@ -348,133 +320,37 @@ def test_penalties_of_streams(n_targets):
 
 def test_features_are_fixed_by_the_first_batch():
     model = model_of().partial_fit(X[:100], Y[:100])
-    model.set_params(n_components=7, activation="cos", random_state=5)
+    other = {
+        "n_components": 7,
+        "activation": "cos",
+        "negative_slope": 0.5,
+        "gamma": 0.7,
+        "bias": 9.0,
+        "distribution": "student",
+        "sampling": "qmc",
+        "nu": 9.0,
+        "random_state": 5,
+    }
+    for name, value in other.items():
+        changed = deepcopy(model).set_params(**{name: value})
+        for act in (changed.partial_fit, changed.forget):
+            with pytest.raises(ValueError, match=f"{name}=.*cannot change"):
+                act(X[:50], Y[:50])
+        with pytest.raises(ValueError, match=f"{name}=.*cannot change"):
+            changed.merge(model)
     model.partial_fit(X[100:], Y[100:])
     is_the_model(model, from_scratch(weight=None))
-    assert model.random_features_.n_components == 30
 
 
-# --- Refused ---
-
-
-def test_forgetting_too_much():
-    model = model_of().fit(X[:100], Y[:100])
-    before = model.coef_
-    with pytest.raises(ValueError, match=r"weight 101 cannot be forgotten.*weight 100"):
-        model.forget(X[:101], Y[:101])
-    with pytest.raises(ValueError, match="weight 100 cannot be forgotten"):
-        model.forget(X[:100], Y[:100])
-    with pytest.raises(ValueError, match="weight 120 cannot be forgotten"):
-        model.forget(X[:10], Y[:10], np.full(10, 12.0))
-    np.testing.assert_array_equal(model.coef_, before)
-    model.forget(X[1:100], Y[1:100])
-    np.testing.assert_allclose(model.predict(X[:1]), Y[:1], atol=1e-9)
-    with pytest.raises(NotFittedError):
-        model_of().forget(X, Y)
-    with pytest.raises(NotFittedError):
-        model_of().merge(model)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"random_state": 1},
-        {"n_components": 31},
-        {"gamma": 0.4},
-        {"activation": "tanh"},
-        {"bias": 0.6},
-        {"sampling": "qmc"},
-        {"activation": "cos", "distribution": "student"},
-        {"activation": "leaky_relu", "negative_slope": 0.2},
-    ],
-    ids=str,
-)
-def test_merging_other_features(other):
-    model = model_of().fit(X, Y)
-    before = model.coef_
-    with pytest.raises(ValueError, match="different random features"):
-        model.merge(model_of(**other).fit(X, Y))
-    np.testing.assert_array_equal(model.coef_, before)
-
-
-def test_merging_other_data():
-    model = model_of().fit(X, Y)
-    with pytest.raises(ValueError, match="different random features"):
-        model.merge(model_of().fit(X[:, :3], Y))
-    with pytest.raises(ValueError, match="2 and 1 targets"):
-        model.merge(model_of().fit(X, Y[:, 0]))
-    with pytest.raises(NotFittedError):
-        model.merge(model_of())
-    with pytest.raises(ValueError, match="alpha"):
-        model.set_params(alpha=-1.0).merge(model_of().fit(X, Y))
-    model.set_params(alpha=0.1).partial_fit(X[:5], Y[:5])
-    is_the_model(model, model_of().fit(np.vstack([X, X[:5]]), np.vstack([Y, Y[:5]])))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_components": np.inf}, "n_components=inf"),
-        ({"solver": "dual"}, "solver='dual'"),
-        ({"precision": "mixed", "n_components": 10}, "precision='mixed'"),
-    ],
-    ids=str,
-)
-def test_parameters_that_streams_do_not_know(options, message):
-    fitted = model_of(**options).fit(X, Y)
-    for model in (model_of(**options), fitted):
-        assert not hasattr(model, "partial_fit")
-        with pytest.raises(ValueError, match=message):
-            model.partial_fit(X, Y)
-        with pytest.raises(ValueError, match=message):
-            model.fit_blocks(blocks_of())
-    with pytest.raises(ValueError, match=message):
-        fitted.forget(X[:3], Y[:3])
-    with pytest.raises(ValueError, match=message):
-        fitted.merge(fitted)
-    assert fitted.predict(X).shape == (200, 2)
-
-
-def test_fits_that_streams_cannot_follow():
-    wide = model_of(300).fit(X, Y)
-    rows, targets = np.tile(X, (2, 1)), np.tile(Y, (2, 1))
-    mixed = model_of(300).fit(rows, targets)
-    for model, message in (
-        (wide, "solver='dual': fit it with solver='primal'"),
-        (mixed, "precision='mixed': fit it with precision='float64'"),
-    ):
-        assert hasattr(clone(model), "partial_fit")
-        assert not hasattr(model, "partial_fit")
-        before = model.coef_
-        for act in ("partial_fit", "forget"):
-            with pytest.raises(ValueError, match=f"{act} needs sums.*{message}"):
-                getattr(model, act)(X[:9], Y[:9])
-        with pytest.raises(ValueError, match=f"merge needs sums.*{message}"):
-            model.merge(model)
-        np.testing.assert_array_equal(model.coef_, before)
-    summed = model_of(300).partial_fit(X, Y)
-    with pytest.raises(ValueError, match="merge needs sums"):
-        summed.merge(wide)
-    options = {"solver": "primal", "precision": "float64"}
-    primal = model_of(300, **options).fit(X, Y).partial_fit(X, Y)
-    is_the_model(primal, model_of(300, **options).fit(rows, targets))
-
-
-def test_batches_that_do_not_fit():
-    model = model_of().partial_fit(X[:100], Y[:100])
-    before = model.coef_
-    for act in (model.partial_fit, model.forget):
-        for rows, y, message in (
-            (X[:9, :3], Y[:9], "3 features"),
-            (X[:9], Y[:9, 0], "dimensions"),
-            (X[:9], np.ones((9, 3)), "3 targets"),
-            (X[:9], Y[:8], "inconsistent"),
-        ):
-            with pytest.raises(ValueError, match=message):
-                act(rows, y)
-        with pytest.raises(ValueError, match="weight"):
-            act(X[:9], Y[:9], np.zeros(9))
-    np.testing.assert_array_equal(model.coef_, before)
+def test_other_parameters_act_from_then_on():
+    model = model_of().partial_fit(X[:100], Y[:100]).set_params(alpha=3.0, batch_size=7)
+    model.partial_fit(X[100:], Y[100:])
+    is_the_model(model, model_of(alpha=3.0).partial_fit(X, Y))
+    for name, value in (("precision", "half"), ("batch_size", "few"), ("alpha", "x")):
+        changed = deepcopy(model).set_params(**{name: value})
+        for act in (changed.partial_fit, changed.forget):
+            with pytest.raises(ValueError, match=f"(?s)'?{name}'?.*{value}"):
+                act(X[:50], Y[:50])
 
 
 def test_streams_in_searches():
