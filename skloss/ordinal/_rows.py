@@ -8,7 +8,6 @@ Both kinds of rows offer ``scores(b, lo, hi)``, ``back(d, lo, hi)``,
 coefficients and gradients are (p + 1,), the intercept last.
 """
 
-import functools
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +23,6 @@ __all__ = ["DenseRows", "Scaling", "SparseRows", "sorted_rows"]
 
 # Weighted copies of this size stay in the second-level cache between two products.
 _BLOCK_BYTES = 1 << 18
-_KEPT = 16  # choices of columns of a sparse matrix
 
 
 class Scaling:
@@ -233,12 +231,6 @@ class SparseRows(DenseRows):
         self.X, self.center, self.scale = X, center, scale
         self.parts = narrow_csr_parts(X)
         self.n_rows, self.n_columns = X.shape[0], X.shape[1] + 1
-        self._kept = {}
-
-    @functools.cached_property
-    def by_column(self):
-        """Rows as compressed columns, for Gram matrices of some of them."""
-        return self.X.tocsc()
 
     @classmethod
     def of(cls, X, order, center, scale):
@@ -282,34 +274,32 @@ class SparseRows(DenseRows):
 
         Means are subtracted afterwards.
         """
-        total = weight.sum()
-        X, Y = self._selected(left), self._selected(right)
-        heavy = Y[lo:hi].multiply(weight[:, None]).tocsr()
-        product = X[lo:hi].T @ heavy
-        product = product.toarray() if sparse.issparse(product) else product
+        total, last = weight.sum(), self.n_columns - 1
+        product = np.zeros((len(left), len(right)))
+        reach = np.zeros(len(left)), np.zeros(len(right))
+        places = self._places(left), self._places(right)
+        _csr_cross(*self.parts, weight, lo, *places, product, *reach)
+        # The column of ones is not stored.
+        ones = places[0][last], places[1][last]
+        if ones[0] >= 0:
+            product[ones[0]], reach[0][ones[0]] = reach[1], total
+        if ones[1] >= 0:
+            product[:, ones[1]], reach[1][ones[1]] = reach[0], total
         a, b = self._shift(left), self._shift(right)
-        reach = X[lo:hi].T @ weight, Y[lo:hi].T @ weight
         product -= np.outer(reach[0], b) + np.outer(a, reach[1] - total * b)
         return product * np.outer(self._unit(left), self._unit(right))
+
+    def _places(self, columns):
+        """Where each column is among the given ones; -1 if it is not."""
+        places = np.full(self.n_columns, -1)
+        places[columns] = np.arange(len(columns))
+        return places
 
     def _shift(self, columns):
         return np.append(self.center, 0.0)[columns]
 
     def _unit(self, columns):
         return np.append(self.scale, 1.0)[columns]
-
-    def _selected(self, columns):
-        """Columns of X and of ones in row order; the last few choices are kept."""
-        key = columns.tobytes()
-        if key not in self._kept:
-            if len(self._kept) > _KEPT:
-                self._kept.clear()
-            ones = sparse.csc_array(np.ones((self.n_rows, 1)))
-            pieces = [self.by_column[:, columns[columns < self.n_columns - 1]]]
-            if columns[-1] == self.n_columns - 1:
-                pieces.append(ones)
-            self._kept[key] = sparse.hstack(pieces, format="csr")
-        return self._kept[key]
 
 
 def _centered(rows, full, center):
@@ -350,3 +340,35 @@ def _csr_back(data, indices, indptr, d, lo, out):
     for i in range(len(d)):
         for at in range(indptr[lo + i], indptr[lo + i + 1]):
             out[indices[at]] += d[i] * data[at]
+
+
+@kernel(fastmath={"contract"})
+def _csr_cross(
+    data,
+    indices,
+    indptr,
+    weight,
+    lo,
+    at_left,
+    at_right,
+    out,
+    reach_left,
+    reach_right,
+):
+    """Add weighted products of columns of rows from `lo` on, and weighted sums."""
+    for i in range(len(weight)):
+        start, stop, w = indptr[lo + i], indptr[lo + i + 1], weight[i]
+        for at in range(start, stop):
+            k = at_right[indices[at]]
+            if k >= 0:
+                reach_right[k] += w * data[at]
+        for at in range(start, stop):
+            j = at_left[indices[at]]
+            if j < 0:
+                continue
+            heavy, row = w * data[at], out[j]
+            reach_left[j] += heavy
+            for other in range(start, stop):
+                k = at_right[indices[other]]
+                if k >= 0:
+                    row[k] += heavy * data[other]
