@@ -13,6 +13,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import hypothesis
 import numpy as np
 import pytest
+import threadpoolctl
+
+# A plugin may have loaded it already.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    threadpoolctl.threadpool_limits(1, user_api="blas")
 
 # Compilation makes the first example slow; a deadline would measure that.
 hypothesis.settings.register_profile(
