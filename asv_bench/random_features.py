@@ -82,7 +82,7 @@ class Fit:
     def loop(self, k, precision, dtype, syrk):
         X, y = data(dtype=dtype)
         ours = RandomFeatureRidge(k, precision=precision, **OURS)
-        rows = max(2**20 // k, 256)
+        rows = max(2**18 // k, 512)
         block = np.random.default_rng(0).normal(size=(rows, k)).astype(dtype)
         into = {"c": np.zeros((k, k), dtype, order="F"), "lower": 1, "overwrite_c": 1}
 

@@ -14,6 +14,7 @@ from skloss._jit import compiled_for, dispatched, kernel
 
 __all__ = [
     "ACTIVATIONS",
+    "BOUNDED",
     "IN_HALF_TURNS",
     "activate",
     "apply",
@@ -226,6 +227,7 @@ class SinCos(NamedTuple):
 
 
 IN_HALF_TURNS = tuple(cls.name for cls in (Sin, Cos, SinCos))
+BOUNDED = (*IN_HALF_TURNS, "erf", "sigmoid", "sign", "step", "tanh")
 
 
 @_register("exp")

@@ -8,6 +8,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 
 from skloss._blocks import rows_per_block
 from skloss.random_features._activations import (
+    BOUNDED,
     IN_HALF_TURNS,
     Cos,
     Exp,
@@ -156,6 +157,15 @@ class FeatureMap(NamedTuple):
             of_row -= 0.5 * self.variances(X).astype(dtype)
         apply(act, out, units.offset, of_row, scale, shift)
         return out
+
+    def stays_finite(self, X, dtype):
+        """Tell whether features cannot overflow, without a look at them."""
+        if isinstance(self.activation, str) and self.activation in BOUNDED:
+            numbers = X.data if sparse.issparse(X) else X
+            largest = max(numbers.max(initial=0.0), -numbers.min(initial=0.0))
+            # The longest tails of weights are sixteen orders of magnitude long.
+            return largest * self.weights.scale < np.finfo(dtype).max ** 0.4
+        return False
 
     def check_finite(self, features, first=0):
         """Check features, of rows from a number on; raise ValueError."""

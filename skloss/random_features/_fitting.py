@@ -38,7 +38,9 @@ __all__ = [
 ]
 
 _MIXED_FROM = 300  # features from which single precision saves time
-_BLOCK_NUMBERS, _LEAST_ROWS = 1 << 20, 256  # of a block
+_BLOCK_NUMBERS, _LEAST_BLOCK = 1 << 18, 512  # features, and rows, of a block
+_REPORTED = 1 << 20  # features of which is told at once
+_FIRST_ROWS = 256  # which are near the data
 _ERROR = 1e-7  # of sums in single precision, beside their trace
 
 
@@ -295,15 +297,16 @@ def summed(data, how, sums=None, *, sign=1):
     rows, units = _rows_of(data, how, how.dtype_of_sums), None
     if rows.dtype == np.float32:
         units = Units.of(data.Y, sums.y_shift, data.weight)
-    block_rows = how.block_rows or max(_BLOCK_NUMBERS // rows.n_columns, _LEAST_ROWS)
+    block_rows = how.block_rows or max(_BLOCK_NUMBERS // rows.n_columns, _LEAST_BLOCK)
     block_rows = max(min(block_rows, rows.n_rows), rows.few)
+    told_rows = how.block_rows or max(_REPORTED // rows.n_columns, block_rows)
     adder = Adder(sums, rows.dtype, block_rows, sign, units)
     count = reported = 0
     for start, stop, features in rows.blocks(sums.shift, adder.room):
         weight = None if data.weight is None else data.weight[start:stop]
         adder.add(features, data.Y[start:stop], weight)
         is_last = stop == rows.n_rows
-        if how.progress is not None and (is_last or stop - reported >= block_rows):
+        if how.progress is not None and (is_last or stop - reported >= told_rows):
             count, reported = count + 1, stop
             # Sums in mixed precision are not the end of it.
             how.progress(Step(count, stop, is_last and how.precision != "mixed"))
@@ -365,11 +368,11 @@ def points_near(rows, data):
     y_shift : ndarray of shape (t,)
         Of the targets.
     """
-    weight = None if data.weight is None else data.weight[:_LEAST_ROWS]
+    weight = None if data.weight is None else data.weight[:_FIRST_ROWS]
     if weight is not None and not weight.any():
         weight = None
-    shift = np.average(rows.first(_LEAST_ROWS), axis=0, weights=weight)
-    y_shift = np.average(data.Y[:_LEAST_ROWS], axis=0, weights=weight)
+    shift = np.average(rows.first(_FIRST_ROWS), axis=0, weights=weight)
+    y_shift = np.average(data.Y[:_FIRST_ROWS], axis=0, weights=weight)
     # As it will be subtracted.
     return shift.astype(rows.dtype).astype(np.float64), y_shift
 

@@ -14,6 +14,7 @@ from skloss.random_features._sums import RidgeSums
 __all__ = ["refined", "single_precision_holds", "single_precision_tells"]
 
 _TOL = 1e-12  # residual beside the right side
+_LAST = 2e-12  # the same, where it is estimated
 _MOST = 15  # passes after which sums in double precision would have cost less
 _ERROR = 6e-8  # of sums in single precision, beside their trace
 _LEAST = 1e-2  # penalty beside that error below which it is no use to try
@@ -122,7 +123,7 @@ def refined(rows, data, sums, alpha, *, center):
     usual = (sizes > 1 / _LARGEST) & (sizes < _LARGEST)
     if not (usual | ~B.any(axis=0)).all():
         return None, sums, 1
-    X, more = _conjugate_gradients(product, preconditioned, X, R, _TOL * sizes, error)
+    X, more = _conjugate_gradients(product, preconditioned, X, R, sizes, error)
     return X, exact, 1 + more
 
 
@@ -187,8 +188,8 @@ def _norms(V):
     return np.sqrt(np.einsum("ij,ij->j", V, V))
 
 
-def _conjugate_gradients(product, preconditioned, X, R, bound, error):
-    """Go on from solutions X with residuals R until they are below a bound.
+def _conjugate_gradients(product, preconditioned, X, R, sizes, error):
+    """Go on from solutions X with residuals R until these are small.
 
     Parameters
     ----------
@@ -197,8 +198,8 @@ def _conjugate_gradients(product, preconditioned, X, R, bound, error):
         vectors by `error` at most.
     X, R : ndarray of shape (k, t)
         Solutions and residuals, changed in place.
-    bound : ndarray of shape (t,)
-        For the norms of residuals.
+    sizes : ndarray of shape (t,)
+        Norms of the right sides.
     error : float
         As above.
 
@@ -213,7 +214,8 @@ def _conjugate_gradients(product, preconditioned, X, R, bound, error):
     for n_passes in range(_MOST):
         Z = preconditioned(R)
         # The residual of X + Z is the difference of the matrices times -Z.
-        if (np.minimum(error * _norms(Z), _norms(R)) <= bound).all():
+        last, now = error * _norms(Z) <= _LAST * sizes, _norms(R) <= _TOL * sizes
+        if (last | now).all():
             return X + Z, n_passes
         now = np.einsum("ij,ij->j", R, Z)
         P = Z + P * (now / before if n_passes else 0.0)

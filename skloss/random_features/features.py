@@ -254,12 +254,13 @@ class RandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Write features of rows from a number on."""
 
         def fill(start, stop):
-            features = out[first + start : first + stop]
+            X, features = blocks.rows(start, stop), out[first + start : first + stop]
             # What overflows is told below.
             quiet = np.errstate(over="ignore", invalid="ignore")
             with one_blas_thread(), quiet:
-                self._map.features(blocks.rows(start, stop), units, features)
-            self._map.check_finite(features, first + start)
+                self._map.features(X, units, features)
+            if not self._map.stays_finite(X, features.dtype):
+                self._map.check_finite(features, first + start)
 
         rows = rows_per_block(out.shape[1], out.itemsize, n_bytes=1 << 19, at_least=64)
         n_bytes = blocks.n_rows * out.shape[1] * out.itemsize

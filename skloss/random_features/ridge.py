@@ -87,7 +87,7 @@ class RandomFeatureRidge(FittedRidge):
         five of them, but the model cannot be continued by `partial_fit`. "auto" is
         "float32" for X in float32 and else "mixed" where that is the faster one.
     batch_size : int, default=None
-        Rows in a block; by default some million features.
+        Rows in a block; by default a quarter of a million features, or 512 rows.
     n_jobs : int, default=None
         Threads for predictions, of which None and -1 mean all that are allowed, and
         workers for `fit_blocks`, of which None means one. Fits leave threads to BLAS.
