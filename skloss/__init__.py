@@ -34,6 +34,7 @@ _HOMES = {
     "certify": "skloss.certification",
 }
 _MODULES = (
+    "aggregate",
     "certification",
     "cluster",
     "compare",
