@@ -12,7 +12,7 @@ from scipy.linalg import blas
 __all__ = ["Adder", "RidgeSums", "Units"]
 
 _LOST = 1e-5  # of sums of squares, by rounding when rows are taken away
-_SINGLE_ROWS = 6000  # that are summed in single precision
+_SINGLE_ROWS = 10_000  # that are summed in single precision
 
 
 class RidgeSums:
