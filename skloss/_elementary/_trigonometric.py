@@ -103,23 +103,15 @@ def arcsin_small(x):
     return np.arcsin(x)
 
 
-def _half_turns(real, offset):
-    """Kernel giving (-1)^n sin(x - (n + offset) pi) for the nearest integer n."""
-    bits, shift = FORMATS[real].bits, FORMATS[real].shift
+def _sine(real):
+    """Kernel giving (-1)^n sin(r) for ``|r| <= pi / 2`` and n + the format's shift."""
+    bits = FORMATS[real].bits
     sign_position = 63 if real is np.float64 else 31
-    # parts of 30 (float32: 11) bits times n + offset are exact within the stated range
-    widths = (30, 30) if real is np.float64 else (11, 11)
-    pi_1, pi_2, pi_3 = split(PI, real, widths)
     coefficients = tuple(real(c) for c in _SINE[real])
-    per_pi, quarter_turn, zero = real(1 / pi), real(pi / 2), real(0)
-    offset = real(offset)
+    zero = real(0)
 
     @kernel(fastmath=CONTRACT, forceinline=True)
-    def half_turns(x):
-        shifted = (x * per_pi - offset) + shift
-        n = (shifted - shift) + offset
-        r = ((x - n * pi_1) - n * pi_2) - n * pi_3
-        r = min(max(r, -quarter_turn), quarter_turn)
+    def sine(r, shifted):
         z = r * r
         s = zero
         for c in coefficients:
@@ -127,6 +119,25 @@ def _half_turns(real, offset):
         s = r + r * (z * s)
         odd = bits(real(shifted).view(bits) << sign_position)
         return bits(real(s).view(bits) ^ odd).view(real)
+
+    return sine
+
+
+def _half_turns(real, offset):
+    """Kernel giving (-1)^n sin(x - (n + offset) pi) for the nearest integer n."""
+    sine, shift = _sine(real), FORMATS[real].shift
+    # parts of 30 (float32: 11) bits times n + offset are exact within the stated range
+    widths = (30, 30) if real is np.float64 else (11, 11)
+    pi_1, pi_2, pi_3 = split(PI, real, widths)
+    per_pi, quarter_turn = real(1 / pi), real(pi / 2)
+    offset = real(offset)
+
+    @kernel(fastmath=CONTRACT, forceinline=True)
+    def half_turns(x):
+        shifted = (x * per_pi - offset) + shift
+        n = (shifted - shift) + offset
+        r = ((x - n * pi_1) - n * pi_2) - n * pi_3
+        return sine(min(max(r, -quarter_turn), quarter_turn), shifted)
 
     return half_turns
 
@@ -145,23 +156,15 @@ def _(real):
 
 @compiled_for(sin_pi)
 def _(real):
-    bits, shift = FORMATS[real].bits, FORMATS[real].shift
-    sign_position = 63 if real is np.float64 else 31
-    coefficients = tuple(real(c) for c in _SINE[real])
-    half_turn, half, zero = real(pi), real(0.5), real(0)
+    sine, shift = _sine(real), FORMATS[real].shift
+    half_turn, half = real(pi), real(0.5)
 
     # Only a subtraction, which is exact, takes x into half a turn.
     @kernel(fastmath=CONTRACT, forceinline=True)
     def compiled(x):
         shifted = x + shift
-        r = min(max(x - (shifted - shift), -half), half) * half_turn
-        z = r * r
-        s = zero
-        for c in coefficients:
-            s = s * z + c
-        s = r + r * (z * s)
-        odd = bits(real(shifted).view(bits) << sign_position)
-        return bits(real(s).view(bits) ^ odd).view(real)
+        r = min(max(x - (shifted - shift), -half), half)
+        return sine(r * half_turn, shifted)
 
     return compiled
 

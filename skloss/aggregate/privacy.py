@@ -10,12 +10,12 @@ from sklearn.utils import Bunch
 from skloss._random import seed_from
 from skloss._values import FRACTION, POSITIVE
 from skloss.aggregate import _discrete_noise as noise
+from skloss.aggregate._aggregates import AGGREGATES, check_option
 from skloss.aggregate._bags import read_bags
 from skloss.aggregate._noise_scale import discrete_gaussian_unit, largest_ratio
 
 __all__ = ["gaussian_noise_scale", "label_sensitivity", "privatize_bags"]
 
-_AGGREGATES = ("mean", "sum")
 _MECHANISMS = ("laplace", "gaussian")
 # The scale of the noise is between 2**(bits - 1) and 2**bits steps of the grid.
 _GRID_BITS = 40
@@ -58,7 +58,7 @@ def label_sensitivity(bags, bounds, *, aggregate="mean"):
     array([10. ,  2.5])
     """
     low, high = _checked_bounds(bounds)
-    _check_choice("aggregate", aggregate, _AGGREGATES)
+    check_option("aggregate", aggregate, AGGREGATES)
     return _sensitivity(_labelled_bags(bags).sizes, low, high, aggregate)
 
 
@@ -223,7 +223,7 @@ def privatize_bags(
     ((2,), (4,))
     """
     low, high = _checked_bounds(bounds)
-    _check_choice("aggregate", aggregate, _AGGREGATES)
+    check_option("aggregate", aggregate, AGGREGATES)
     words = _source(secure, random_state)
     unit = _noise_per_sensitivity(mechanism, epsilon, delta)
     labels = _checked_labels(y)
@@ -364,7 +364,7 @@ def _deviation(scales, laplace):
 
 def _noise_per_sensitivity(mechanism, epsilon, delta):
     """Return the scale of the noise for a sensitivity of 1, rounded up, a Fraction."""
-    _check_choice("mechanism", mechanism, _MECHANISMS)
+    check_option("mechanism", mechanism, _MECHANISMS)
     epsilon = _checked_number("epsilon", epsilon, POSITIVE)
     if mechanism == "laplace":
         if delta != 0:
@@ -452,11 +452,6 @@ def _checked_number(name, value, allowed):
     if number not in allowed:
         raise ValueError(f"{name} must be {allowed.words}; got {value!r}.")
     return number
-
-
-def _check_choice(name, value, allowed):
-    if not (isinstance(value, str) and value in allowed):
-        raise ValueError(f"{name} must be one of {list(allowed)}; got {value!r}.")
 
 
 def _check_range(bounds, values, variance):

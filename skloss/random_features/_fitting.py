@@ -348,26 +348,7 @@ def shifts_of(data, how):
     y_shift : ndarray of shape (t,)
         Of the targets.
     """
-    return points_near(_rows_of(data, how, how.dtype_of_sums), data)
-
-
-def points_near(rows, data):
-    """Find the points of `shifts_of` from rows of which the features are known.
-
-    Parameters
-    ----------
-    rows : FeatureRows
-        Features.
-    data : Data
-        Targets and weights.
-
-    Returns
-    -------
-    shift : ndarray of shape (k,)
-        Of the features.
-    y_shift : ndarray of shape (t,)
-        Of the targets.
-    """
+    rows = _rows_of(data, how, how.dtype_of_sums)
     weight = None if data.weight is None else data.weight[:_FIRST_ROWS]
     if weight is not None and not weight.any():
         weight = None
